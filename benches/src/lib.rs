@@ -1,1 +1,6 @@
-//! Benches.
+#![doc = include_str!("../README.md")]
+
+pub mod batch;
+pub mod compare;
+pub mod trie;
+pub mod wheel;

@@ -1,0 +1,50 @@
+//! `compare SUBJECT [--quick]`: measures a subject against its rivals and prints tables, ratios and figures.
+
+use anyhow::Result;
+use benches::compare::{Options, Report, allowed_cpus, pin_to};
+use clap::{Args, Parser, Subcommand};
+
+/// Measures our crates against their rivals, interleaved in one process.
+///
+/// After the tables, each ratio is one line, `ratio KEY VALUE`: the rival's cost divided by ours, so above 1 we win.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// Timers: tickless-wheel and other ways to keep deadlines
+    Wheel(Length),
+    /// Routing: trie8 and other longest-prefix matchers
+    Trie(Length),
+    /// Batches of system calls and plain ones
+    Batch(Length),
+}
+
+#[derive(Args, Debug)]
+struct Length {
+    /// Fewer and shorter rounds; ends within 40 seconds
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs a subject that is measured in this very process, on one processor.
+fn in_process(length: &Length, run: fn(&Options) -> Result<Report>) -> Result<Report> {
+    // The last one: the first is where interrupts are handled by default.
+    if let Some(&cpu) = allowed_cpus()?.last() {
+        pin_to(None, cpu)?;
+    }
+    run(&Options { quick: length.quick })
+}
+
+fn main() -> Result<()> {
+    let report = match Cli::parse().subject {
+        Subject::Wheel(length) => in_process(&length, benches::wheel::run),
+        Subject::Trie(length) => in_process(&length, benches::trie::run),
+        Subject::Batch(length) => in_process(&length, benches::batch::run),
+    }?;
+    print!("{report}");
+    Ok(())
+}
