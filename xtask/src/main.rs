@@ -1,2 +1,62 @@
-//! Tasks.
-fn main() {}
+//! Everything that is run on this repository, as one command: `cargo xtask help`.
+
+mod arrows;
+mod compare;
+mod counts;
+mod report;
+mod runner;
+mod setup;
+mod stages;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  setup                           install the Debian packages that are missing (as root), or name the command
+  test [--long] [STAGE...]        run every stage, or the named ones; --long runs fuzzing and soaks for minutes
+  compare NAME [--quick]          measure against rivals: coro, wheel, trie, batch, server
+  help                            this text
+
+stages of test:
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", arguments),
+    };
+    match command {
+        "setup" => {
+            if let Some(word) = rest.first() {
+                bail!("setup takes no argument, found {word:?}");
+            }
+            setup::command(&Workspace::load()?)
+        }
+        "test" => test::command(Workspace::load()?, rest),
+        "compare" => compare::command(&Workspace::load()?, rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}{}", stages::listing());
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("no such command: {other:?}; `cargo xtask help` lists them"),
+    }
+}

@@ -1,0 +1,9 @@
+//! What the fuzz targets do with an input, free of any fuzzer, so that a plain test can replay what they found.
+
+pub mod input;
+
+/// A name, as in `fuzz_targets/NAME.rs` and `regression/NAME/`, and what is done with an input under that name.
+pub type Subject = (&'static str, fn(&[u8]));
+
+/// Every subject, sorted by name.
+pub const SUBJECTS: &[Subject] = &[];

@@ -1,0 +1,50 @@
+//! `compare`: the interleaved comparison with rivals, built and run in release mode.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::{Workspace, cargo};
+
+const NAMES: [&str; 5] = ["coro", "wheel", "trie", "batch", "server"];
+
+pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    let mut name = None;
+    for word in arguments {
+        match word.as_str() {
+            "--quick" => {}
+            word if NAMES.contains(&word) && name.is_none() => name = Some(word),
+            other => bail!(
+                "compare does not know {other:?}; it takes one of {} and --quick",
+                NAMES.join(", ")
+            ),
+        }
+    }
+    if name.is_none() {
+        bail!("compare what? one of {}", NAMES.join(", "));
+    }
+    let cargo = || {
+        let mut command = Command::new(cargo());
+        command.current_dir(&workspace.root);
+        command
+    };
+    if name == Some("server") {
+        // The comparison starts the program that users start, not a library inside the benchmark.
+        let built = cargo()
+            .args(["build", "--release", "-p", "anglerfish", "--bins"])
+            .status();
+        if !built.context("cannot start cargo")?.success() {
+            bail!("anglerfish does not build");
+        }
+    }
+    let status = cargo()
+        .args(["run", "--release", "-p", "benches", "--bin", "compare", "--"])
+        .args(arguments)
+        .status()
+        .context("cannot start cargo")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

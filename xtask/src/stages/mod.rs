@@ -1,0 +1,136 @@
+//! The stages of `test`, one idea a file.
+
+mod aarch64;
+mod abi;
+mod bare;
+mod bench;
+mod fuzz;
+mod lint;
+mod loom;
+mod package;
+mod structure;
+mod units;
+
+use anyhow::Result;
+
+use crate::report::Outcome;
+use crate::test::Context;
+
+pub(crate) use bare::TARGETS as BARE_TARGETS;
+
+/// One stage of `test`. Budgets are seconds on two cores, everything built anew.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) budget: u64,
+    pub(crate) long_budget: u64,
+    pub(crate) run: fn(&Context) -> Result<Outcome>,
+}
+
+const fn stage(
+    name: &'static str,
+    about: &'static str,
+    [budget, long_budget]: [u64; 2],
+    run: fn(&Context) -> Result<Outcome>,
+) -> Stage {
+    Stage {
+        name,
+        about,
+        budget,
+        long_budget,
+        run,
+    }
+}
+
+/// In the order in which they run: cheap ones first, and those that share builds one after the other.
+pub(crate) const STAGES: &[Stage] = &[
+    stage("fmt", "rustfmt has nothing to change", [10, 10], lint::fmt),
+    stage(
+        "arrows",
+        "which crate depends on which",
+        [5, 5],
+        structure::arrows,
+    ),
+    stage(
+        "deny",
+        "licences and bans of dependencies, where cargo-deny is installed",
+        [30, 30],
+        structure::deny,
+    ),
+    stage(
+        "abi",
+        "the C header of the batch table compiles for both architectures",
+        [5, 5],
+        abi::run,
+    ),
+    stage(
+        "clippy",
+        "no warning in any target, each primitive also with every feature set",
+        [210, 210],
+        lint::clippy,
+    ),
+    stage(
+        "doc",
+        "the documentation builds without a warning",
+        [60, 60],
+        lint::doc,
+    ),
+    stage(
+        "unit",
+        "unit, property and integration tests of every member",
+        [200, 400],
+        units::unit,
+    ),
+    stage(
+        "doctest",
+        "the examples in the documentation",
+        [90, 90],
+        units::doc,
+    ),
+    stage(
+        "system",
+        "the server over sockets, replays of what fuzzing found",
+        [120, 600],
+        units::system,
+    ),
+    stage(
+        "bare",
+        "each primitive alone on targets without an operating system",
+        [60, 60],
+        bare::run,
+    ),
+    stage(
+        "aarch64",
+        "tests of the primitives on AArch64, under QEMU on another machine",
+        [120, 240],
+        aarch64::run,
+    ),
+    stage(
+        "loom",
+        "every interleaving of the batch table's owners",
+        [60, 600],
+        loom::run,
+    ),
+    stage(
+        "package",
+        "each published crate builds from its package alone",
+        [90, 90],
+        package::run,
+    ),
+    stage(
+        "fuzz",
+        "each fuzz target for seconds, or minutes in the long form",
+        [110, 1200],
+        fuzz::run,
+    ),
+    stage("bench", "each benchmark runs once", [30, 30], bench::run),
+];
+
+/// The list of stages for `help`.
+pub(crate) fn listing() -> String {
+    STAGES
+        .iter()
+        .map(|stage| format!("  {:<10} {}\n", stage.name, stage.about))
+        .collect()
+}

@@ -1,0 +1,66 @@
+//! Tests of the workspace's members on the machine itself.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::counts;
+use crate::report::Outcome;
+use crate::test::Context;
+
+/// Runs a `cargo test` command and counts its tests.
+pub(super) fn tested(context: &Context, command: &mut Command) -> Result<Outcome> {
+    let done = context.runner.run(command)?;
+    let counts = counts::libtest(&done.text);
+    let mut outcome = Outcome::of(counts.judged(done.success));
+    if done.success && counts.passed == 0 {
+        outcome.notes.push("no test was run".to_owned());
+    }
+    if counts.skipped > 0 {
+        outcome
+            .notes
+            .push(format!("{} ignored, which --long runs", counts.skipped));
+    }
+    Ok(outcome)
+}
+
+/// Arguments for the test programs themselves.
+fn long_form(context: &Context, command: &mut Command) {
+    if context.long {
+        command.args(["--", "--include-ignored"]);
+    }
+}
+
+pub(super) fn unit(context: &Context) -> Result<Outcome> {
+    let mut command = context
+        .runner
+        .cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    // System tests are a stage of their own; benches are run by theirs.
+    command.args([
+        "--exclude",
+        "system-tests",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+    ]);
+    long_form(context, &mut command);
+    tested(context, &mut command)
+}
+
+pub(super) fn doc(context: &Context) -> Result<Outcome> {
+    let mut command =
+        context
+            .runner
+            .cargo(["test", "--workspace", "--all-features", "--no-fail-fast", "--doc"]);
+    tested(context, &mut command)
+}
+
+pub(super) fn system(context: &Context) -> Result<Outcome> {
+    let mut command = context
+        .runner
+        .cargo(["test", "-p", "system-tests", "--no-fail-fast"]);
+    command.args(["--lib", "--tests"]);
+    long_form(context, &mut command);
+    tested(context, &mut command)
+}
