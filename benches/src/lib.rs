@@ -2,5 +2,8 @@
 
 pub mod batch;
 pub mod compare;
+pub mod coro;
+pub mod proc;
+mod rivals;
 pub mod trie;
 pub mod wheel;

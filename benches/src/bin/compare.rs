@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use benches::compare::{Options, Report, allowed_cpus, pin_to};
+use benches::coro::{MemoryContestant, report_own_memory};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures our crates against their rivals, interleaved in one process.
@@ -15,6 +16,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Subject {
+    /// Coroutines: coro-asm, corosensei, generator, the C library's contexts and boxed futures
+    Coro(Length),
+    /// Suspends coroutines and prints what they cost: one cell of `coro`'s figures
+    #[command(hide = true)]
+    CoroMemory {
+        /// Whose coroutines
+        contestant: MemoryContestant,
+        /// How many
+        count: usize,
+    },
     /// Timers: tickless-wheel and other ways to keep deadlines
     Wheel(Length),
     /// Routing: trie8 and other longest-prefix matchers
@@ -41,6 +52,8 @@ fn in_process(length: &Length, run: fn(&Options) -> Result<Report>) -> Result<Re
 
 fn main() -> Result<()> {
     let report = match Cli::parse().subject {
+        Subject::Coro(length) => in_process(&length, benches::coro::run),
+        Subject::CoroMemory { contestant, count } => return report_own_memory(contestant, count),
         Subject::Wheel(length) => in_process(&length, benches::wheel::run),
         Subject::Trie(length) => in_process(&length, benches::trie::run),
         Subject::Batch(length) => in_process(&length, benches::batch::run),

@@ -14,6 +14,12 @@ impl Options {
         if self.quick { 15 } else { 51 }
     }
 
+    /// How often [`Report::measure_rebuilt`](super::Report::measure_rebuilt) builds its workload.
+    #[must_use]
+    pub const fn builds(&self) -> usize {
+        if self.quick { 3 } else { 7 }
+    }
+
     /// The time that one round of one contestant is sized to.
     #[must_use]
     pub const fn round_time(&self) -> Duration {

@@ -31,7 +31,29 @@ impl Report {
     ///
     /// When two contestants computed different results.
     pub fn measure(&mut self, options: &Options, workload: Workload<'_>) -> Result<()> {
-        self.add(&workload.run(options)?);
+        self.add(&workload.run(options, options.rounds())?);
+        Ok(())
+    }
+
+    /// As [`measure`](Self::measure), over several builds of the workload with a share of the rounds each.
+    ///
+    /// For workloads that fill a cache: which physical pages a build gets decides how its lines fall into the
+    /// second-level cache, and stays the same over all rounds of that build.
+    ///
+    /// # Errors
+    ///
+    /// When a build fails, or two contestants computed different results.
+    pub fn measure_rebuilt<'a>(
+        &mut self,
+        options: &Options,
+        mut build: impl FnMut() -> Result<Workload<'a>>,
+    ) -> Result<()> {
+        let rounds = options.rounds().div_ceil(options.builds());
+        let mut all = build()?.run(options, rounds)?;
+        for _ in 1..options.builds() {
+            all.extend(build()?.run(options, rounds)?);
+        }
+        self.add(&all);
         Ok(())
     }
 

@@ -59,6 +59,16 @@ impl Comparison {
         }
     }
 
+    /// Appends the rounds of another comparison of the same contestants in the same order.
+    pub(super) fn extend(&mut self, other: Self) {
+        let mine = self.ours.iter_mut().chain(&mut self.rivals);
+        let others = other.ours.into_iter().chain(other.rivals);
+        for (mine, other) in mine.zip(others) {
+            debug_assert_eq!(mine.name, other.name);
+            mine.per_round.extend(other.per_round);
+        }
+    }
+
     /// `KEY.RIVAL` and the median over the rounds of the rival's cost divided by ours, for each rival.
     ///
     /// Dividing inside a round first keeps the drift of the machine's speed out of the figure.
@@ -80,7 +90,7 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.ours.iter().chain(&self.rivals);
-        let width = all().map(|samples| samples.name.len()).max().unwrap_or(0).max(22);
+        let width = all().map(|samples| samples.name.len()).max().unwrap_or(0).max(28);
         let heading_width = width + 2;
         let heading = format!("{} [{}]", self.key, self.unit);
         writeln!(

@@ -137,12 +137,12 @@ impl<'a> Workload<'a> {
         self.ours.iter_mut().chain(&mut self.rivals)
     }
 
-    /// Runs the rounds: each contestant once a round, in an order that rotates.
+    /// Runs `rounds` rounds: each contestant once a round, in an order that rotates.
     ///
     /// # Errors
     ///
     /// When two contestants, or two passes of one, computed different results; the error names both.
-    pub fn run(mut self, options: &Options) -> Result<Comparison> {
+    pub fn run(mut self, options: &Options, rounds: usize) -> Result<Comparison> {
         let key = self.key.clone();
         let operations = self.operations;
         let mut entrants: Vec<Entrant<'_, 'a>> = self.contestants_mut().map(Entrant::new).collect();
@@ -162,7 +162,7 @@ impl<'a> Workload<'a> {
                 );
             }
         }
-        for round in 0..options.rounds() {
+        for round in 0..rounds {
             for turn in 0..entrants.len() {
                 let turn = (round + turn) % entrants.len();
                 entrants[turn].round(&key, operations)?;
@@ -300,7 +300,7 @@ mod tests {
                 black_box(work(1000));
                 work(1000)
             })
-            .run(&QUICK)
+            .run(&QUICK, 15)
             .unwrap();
         let (key, ratio) = comparison.ratios().next().unwrap();
         assert_eq!(key, "test.work.twice");
@@ -312,7 +312,7 @@ mod tests {
         let error = Workload::new("test.work", 1)
             .ours("right", || 0x11)
             .rival("wrong", || 0x22)
-            .run(&QUICK)
+            .run(&QUICK, 15)
             .unwrap_err()
             .to_string();
         assert_eq!(error, "test.work: wrong computed 0x22, but right computed 0x11");
@@ -327,7 +327,7 @@ mod tests {
         };
         let error = Workload::new("test.work", 1)
             .ours("drifting", drifting)
-            .run(&QUICK)
+            .run(&QUICK, 15)
             .unwrap_err();
         assert!(
             error.to_string().contains("a pass of drifting computed 0x1"),
@@ -343,7 +343,7 @@ mod tests {
         let comparison = Workload::new("test.work", 20_000)
             .ours("plain", || work(20_000))
             .rival_prepared("prepared", (), slow, |()| work(20_000))
-            .run(&QUICK)
+            .run(&QUICK, 15)
             .unwrap();
         let (_, ratio) = comparison.ratios().next().unwrap();
         assert!((0.6..1.7).contains(&ratio), "{ratio}");

@@ -1,0 +1,33 @@
+//! Coroutines under criterion: the workloads of `compare coro`.
+
+mod support;
+
+use anyhow::Result;
+use benches::compare::Options;
+use benches::coro::{Order, create, flat, nested, round_robin};
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn one(criterion: &mut Criterion) -> Result<()> {
+    support::bench(criterion, flat()?);
+    support::bench(criterion, nested::<1>()?);
+    support::bench(criterion, nested::<4>()?);
+    support::bench(criterion, create()?);
+    Ok(())
+}
+
+fn many(criterion: &mut Criterion) -> Result<()> {
+    for count in [32, 1_000, 10_000, 100_000] {
+        for order in [Order::Sequential, Order::Random] {
+            support::bench(criterion, round_robin(count, order, &Options { quick: true })?);
+        }
+    }
+    Ok(())
+}
+
+fn all(criterion: &mut Criterion) {
+    one(criterion).expect("one coroutine");
+    many(criterion).expect("many coroutines");
+}
+
+criterion_group!(coro, all);
+criterion_main!(coro);

@@ -1,0 +1,33 @@
+//! Stackful coroutines: `coro-asm`, corosensei, generator, the C library's contexts, and boxed futures.
+
+mod contestant;
+mod memory;
+mod workloads;
+
+use anyhow::Result;
+
+pub(crate) use contestant::{Complete, Resume, Spawn, body, through_frames};
+pub use memory::{Contestant as MemoryContestant, report_own_memory};
+pub use workloads::{Order, create, flat, nested, round_robin};
+
+use crate::compare::{Options, Report};
+
+/// Measures everything and returns the ratios and figures.
+///
+/// # Errors
+///
+/// When a contestant's stacks cannot be mapped, or two contestants computed different results.
+pub fn run(options: &Options) -> Result<Report> {
+    let mut report = Report::new();
+    report.measure(options, flat()?)?;
+    report.measure(options, nested::<1>()?)?;
+    report.measure(options, nested::<4>()?)?;
+    report.measure(options, create()?)?;
+    for count in [32, 1_000, 10_000, 100_000] {
+        for order in [Order::Sequential, Order::Random] {
+            report.measure_rebuilt(options, || round_robin(count, order, options))?;
+        }
+    }
+    memory::figures(&mut report)?;
+    Ok(report)
+}

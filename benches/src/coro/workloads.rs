@@ -1,0 +1,201 @@
+use core::hint::black_box;
+use std::rc::Rc;
+
+use anyhow::Result;
+
+use super::{Complete, Resume, Spawn, through_frames};
+use crate::compare::{Options, Workload};
+use crate::rivals::{
+    Arena, BoxedFuture, Corosensei, CorosenseiOwned, CorosenseiScoped, Generator, GeneratorReused, Ucontext,
+    UcontextPooled,
+};
+
+/// Operations in a pass over one coroutine.
+const OPERATIONS: u64 = 2_000;
+/// The stack of each coroutine, for whoever lets us choose.
+pub(super) const STACK_BYTES: usize = 16 << 10;
+/// A guarded mapping takes two of the 65,530 that a process may have by default, so contestants without an arena
+/// of guarded stacks stay below this many coroutines.
+const GUARDED_MAPPINGS: usize = 30_000;
+const ID: u64 = 0x5bd1_e995;
+
+/// Resume and suspend one coroutine, reached through memory as a scheduler reaches it.
+///
+/// # Errors
+///
+/// When a stack cannot be mapped.
+pub fn flat() -> Result<Workload<'static>> {
+    one_coroutine::<0>("coro.flat").map(|workload| workload.rival("future", single_future()))
+}
+
+/// The same through `FRAMES` frames on either side, which return after each switch.
+///
+/// # Errors
+///
+/// When a stack cannot be mapped.
+pub fn nested<const FRAMES: usize>() -> Result<Workload<'static>> {
+    one_coroutine::<FRAMES>(&format!("coro.nested{FRAMES}"))
+}
+
+fn one_coroutine<const FRAMES: usize>(key: &str) -> Result<Workload<'static>> {
+    Ok(Workload::new(key, OPERATIONS)
+        .rival(
+            "corosensei",
+            single::<FRAMES, _>(Corosensei::with_default_stacks(STACK_BYTES))?,
+        )
+        .rival("generator", single::<FRAMES, _>(Generator::new(STACK_BYTES))?)
+        .rival(
+            "ucontext",
+            single::<FRAMES, _>(Ucontext::on_arena(Arena::new(1, false)?))?,
+        ))
+}
+
+fn single<const FRAMES: usize, S: Spawn>(mut spawner: S) -> Result<impl FnMut() -> u64> {
+    let mut coroutine = Box::new(spawner.spawn::<FRAMES>(ID)?);
+    Ok(move || {
+        let mut resume = |input| black_box(&mut *coroutine).resume(input);
+        (0..OPERATIONS).fold(0, |sum: u64, input| {
+            sum.rotate_left(1) ^ through_frames::<FRAMES>(&mut resume, input)
+        })
+    })
+}
+
+fn single_future() -> impl FnMut() -> u64 {
+    single::<0, _>(BoxedFuture::new()).expect("a future needs no stack")
+}
+
+/// The order in which many coroutines are resumed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// As they were made.
+    Sequential,
+    /// A fixed permutation.
+    Random,
+}
+
+impl Order {
+    fn indices(self, count: usize) -> Rc<[u32]> {
+        let mut indices: Vec<u32> = (0..count as u32).collect();
+        if self == Self::Random {
+            // Fisher and Yates's shuffle over Marsaglia's xorshift.
+            let mut state = 0x2545_f491_4f6c_dd1d_u64;
+            for last in (1..count).rev() {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                indices.swap(last, (state % (last as u64 + 1)) as usize);
+            }
+        }
+        indices.into()
+    }
+}
+
+/// Resume each of `count` suspended coroutines once a pass.
+///
+/// # Errors
+///
+/// When the stacks cannot be mapped.
+pub fn round_robin(count: usize, order: Order, options: &Options) -> Result<Workload<'static>> {
+    let size = if count < 10_000 {
+        count.to_string()
+    } else {
+        format!("{}k", count / 1000)
+    };
+    let suffix = if order == Order::Random { "_random" } else { "" };
+    let indices = order.indices(count);
+    let each = |indices: &Rc<[u32]>| Rc::clone(indices);
+
+    let mut workload = Workload::new(format!("coro.rr{size}{suffix}"), count as u64);
+    if count <= GUARDED_MAPPINGS / 2 {
+        workload = workload
+            .rival(
+                "corosensei",
+                many(Corosensei::with_default_stacks(STACK_BYTES), each(&indices))?,
+            )
+            .rival("generator", many(Generator::new(STACK_BYTES), each(&indices))?);
+    }
+    workload = workload
+        .rival(
+            "corosensei_arena",
+            many(Corosensei::on_arena(Arena::new(count, false)?), each(&indices))?,
+        )
+        .rival(
+            "corosensei_coloured",
+            many(Corosensei::on_arena(Arena::new(count, true)?), each(&indices))?,
+        )
+        .rival("future", many(BoxedFuture::new(), each(&indices))?);
+    // A pass over 100,000 cold contexts takes a tenth of a second.
+    if count <= GUARDED_MAPPINGS || !options.quick {
+        workload = workload.rival(
+            "ucontext",
+            many(Ucontext::on_arena(Arena::new(count, false)?), indices)?,
+        );
+    }
+    Ok(workload)
+}
+
+fn many<S: Spawn>(mut spawner: S, order: Rc<[u32]>) -> Result<impl FnMut() -> u64> {
+    let mut coroutines = (0..order.len() as u64)
+        .map(|id| spawner.spawn::<0>(id << 20))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(move || {
+        order.iter().fold(0, |sum: u64, &index| {
+            sum.rotate_left(1) ^ coroutines[index as usize].resume(u64::from(index))
+        })
+    })
+}
+
+/// Create a coroutine on a pooled stack, run it to its end, give the stack back.
+///
+/// # Errors
+///
+/// When a stack cannot be mapped.
+pub fn create() -> Result<Workload<'static>> {
+    Ok(Workload::new("coro.create", OPERATIONS)
+        .rival("corosensei", completions(CorosenseiScoped::new()?))
+        .rival("corosensei_owned", completions(CorosenseiOwned::new()?))
+        .rival("generator", completions(GeneratorReused::new()))
+        .rival("ucontext", completions(UcontextPooled::new()?)))
+}
+
+fn completions(mut pool: impl Complete) -> impl FnMut() -> u64 {
+    move || {
+        (0..OPERATIONS).fold(0, |sum: u64, id| {
+            sum.rotate_left(1) ^ black_box(&mut pool).complete(id << 20, id)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Options = Options { quick: true };
+
+    #[test]
+    fn contestants_agree_on_one_coroutine() {
+        for workload in [flat(), nested::<1>(), nested::<4>(), create()] {
+            workload.unwrap().run(&QUICK, 2).unwrap();
+        }
+    }
+
+    #[test]
+    fn contestants_agree_on_many_coroutines() {
+        for order in [Order::Sequential, Order::Random] {
+            round_robin(100, order, &QUICK).unwrap().run(&QUICK, 2).unwrap();
+        }
+    }
+
+    #[test]
+    fn random_order_is_a_permutation() {
+        let mut indices = Order::Random.indices(1000).to_vec();
+        assert!(indices.windows(2).any(|pair| pair[0] > pair[1]));
+        indices.sort_unstable();
+        assert!(
+            indices
+                .iter()
+                .enumerate()
+                .all(|(at, &index)| at == index as usize)
+        );
+    }
+}
