@@ -1,0 +1,60 @@
+//! Where a wheel keeps its nodes and values: one algorithm over each.
+
+mod array;
+#[cfg(feature = "alloc")]
+mod heap;
+mod slice;
+
+pub use array::Array;
+#[cfg(feature = "alloc")]
+pub use heap::Heap;
+pub use slice::Slice;
+
+use crate::node::Node;
+
+/// Memory of a [`TimingWheel`](crate::TimingWheel): [`Array`], [`Slice`], or, with `alloc`, `Heap`.
+///
+/// Sealed: the wheel relies on how its own three storages behave.
+pub trait Storage: Memory {}
+
+impl<S: Memory> Storage for S {}
+
+/// What the wheel asks of its memory. Nodes and values have the same length.
+pub trait Memory {
+    /// The caller's value that goes with a timer.
+    type Value;
+
+    #[doc(hidden)]
+    fn nodes(&self) -> &[Node];
+
+    #[doc(hidden)]
+    fn nodes_mut(&mut self) -> &mut [Node];
+
+    #[doc(hidden)]
+    fn values(&self) -> &[Option<Self::Value>];
+
+    #[doc(hidden)]
+    fn values_mut(&mut self) -> &mut [Option<Self::Value>];
+
+    /// Takes one more node into use, for `value`, and answers its index; gives the value back when there is none.
+    #[doc(hidden)]
+    fn grow(&mut self, value: Self::Value) -> Result<u32, Self::Value>;
+
+    /// The number of nodes without growing.
+    #[doc(hidden)]
+    fn capacity(&self) -> usize;
+}
+
+/// `grow` of the two storages of fixed size: the nodes before `used` have been in use.
+#[inline]
+fn take_next<T>(values: &mut [Option<T>], used: &mut u32, value: T) -> Result<u32, T> {
+    let index = *used;
+    match values.get_mut(index as usize) {
+        Some(place) if index < crate::node::NIL => {
+            *place = Some(value);
+            *used += 1;
+            Ok(index)
+        }
+        _ => Err(value),
+    }
+}

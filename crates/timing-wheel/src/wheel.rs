@@ -1,0 +1,319 @@
+use core::fmt;
+
+#[cfg(feature = "alloc")]
+use crate::storage::Heap;
+use crate::{
+    error::{Full, Stale},
+    handle::Handle,
+    hierarchy::Hierarchy,
+    iter::Iter,
+    node::{NIL, Node, UNLINKED},
+    storage::{Array, Slice, Storage},
+};
+
+/// A timing wheel on the heap that grows as timers are started.
+///
+/// Its memory is that of the largest number of timers that were live at once; it does not shrink. Growing moves all nodes,
+/// as a `Vec` does; [`with_capacity`](Wheel::with_capacity) avoids it.
+#[cfg(feature = "alloc")]
+pub type Wheel<T> = TimingWheel<Heap<T>>;
+
+/// A timing wheel for at most `N` timers within itself: no allocator, and `new` is `const`.
+pub type ArrayWheel<T, const N: usize> = TimingWheel<Array<T, N>>;
+
+/// A timing wheel over memory that the caller lends: no allocator, and the size known at run time.
+pub type SliceWheel<'a, T> = TimingWheel<Slice<'a, T>>;
+
+/// A tickless hierarchical timing wheel: scheme 7 of Varghese and Lauck over the whole of `u64`.
+///
+/// Time is a `u64` number of ticks; what a tick is, the caller decides. `S` is the memory: use it by one of the names
+/// `Wheel` (grows, feature `alloc`), [`ArrayWheel`] and [`SliceWheel`].
+///
+/// One owner: every change takes `&mut self`, and there is no lock inside. Give each thread its own wheel.
+pub struct TimingWheel<S: Storage> {
+    pub(crate) now: u64,
+    pub(crate) live: usize,
+    /// The first free node. Free nodes are linked through `Node::deadline`; some may still hang in a slot.
+    free: u32,
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) storage: S,
+}
+
+#[cfg(feature = "alloc")]
+impl<T> Wheel<T> {
+    /// An empty wheel at time `now`, without memory for timers yet.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        Self::with_capacity(now, 0)
+    }
+
+    /// An empty wheel at time `now` that starts `timers` timers before it has to grow.
+    ///
+    /// # Panics
+    ///
+    /// Where `Vec::with_capacity` does: when the memory exceeds `isize::MAX` bytes.
+    #[must_use]
+    pub fn with_capacity(now: u64, timers: usize) -> Self {
+        Self::over(now, Heap::with_capacity(timers))
+    }
+}
+
+impl<T, const N: usize> ArrayWheel<T, N> {
+    /// An empty wheel at time `now`.
+    #[must_use]
+    pub const fn new(now: u64) -> Self {
+        Self {
+            now,
+            live: 0,
+            free: NIL,
+            hierarchy: Hierarchy::new(now),
+            storage: Array::new(),
+        }
+    }
+}
+
+impl<'a, T> SliceWheel<'a, T> {
+    /// An empty wheel at time `now` for as many timers as the shorter of the two slices has elements.
+    ///
+    /// What stands in them is overwritten: O(length).
+    #[must_use]
+    pub fn new(now: u64, nodes: &'a mut [Node], values: &'a mut [Option<T>]) -> Self {
+        Self::over(now, Slice::new(nodes, values))
+    }
+}
+
+impl<S: Storage> TimingWheel<S> {
+    fn over(now: u64, storage: S) -> Self {
+        Self {
+            now,
+            live: 0,
+            free: NIL,
+            hierarchy: Hierarchy::new(now),
+            storage,
+        }
+    }
+
+    /// Starts a timer (Varghese and Lauck's START_TIMER): `value` comes out of [`pop`](Self::pop) when the time is at
+    /// `deadline` or after. O(1).
+    ///
+    /// Any deadline is good. One that has passed is due at once: it counts as due at the time up to which the wheel has
+    /// been worked off, before everything later, in no order among its like.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] with the value when there is no node left: as many timers are live as fixed memory has nodes, or the heap
+    /// gives no more.
+    #[inline]
+    pub fn start(&mut self, deadline: u64, value: S::Value) -> Result<Handle, Full<S::Value>> {
+        let index = if self.free == NIL {
+            match self.storage.grow(value) {
+                Ok(index) => index,
+                Err(value) => return Err(Full(value)),
+            }
+        } else {
+            let index = self.free;
+            self.storage.values_mut()[index as usize] = Some(value);
+            index
+        };
+        let nodes = self.storage.nodes_mut();
+        let node = &mut nodes[index as usize];
+        if self.free == index {
+            self.free = node.free_next();
+        }
+        node.generation += 1;
+        let generation = node.generation;
+        self.live += 1;
+        self.hang(index, deadline);
+        Ok(Handle::of_live(index, generation))
+    }
+
+    /// Sets another deadline, nearer or further. O(1); where the deadline moves back, as a timeout does with every
+    /// sign of life, one comparison and one store.
+    ///
+    /// A timer that is due but was not popped yet is re-armed like any other, and does not come out before its new deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] when the timer has come out or was cancelled.
+    #[inline]
+    pub fn rearm(&mut self, handle: Handle, deadline: u64) -> Result<(), Stale> {
+        let node = self.storage.nodes_mut().get_mut(handle.index()).ok_or(Stale)?;
+        if node.generation != handle.generation() {
+            return Err(Stale);
+        }
+        if deadline >= self.hierarchy.start_of(node.slot) {
+            node.deadline = deadline;
+        } else {
+            self.hang_earlier(handle, deadline);
+        }
+        Ok(())
+    }
+
+    /// Stops a timer (STOP_TIMER) and gives its value back. O(1) without touching the timer's neighbours.
+    ///
+    /// Lazy: the node is free for the next timer at once, yet stays on its slot's list until that slot comes round or the
+    /// node is started again. So [`next_bound`](Self::next_bound) may name one moment at which nothing happens;
+    /// [`remove`](Self::remove) leaves no trace.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] when the timer has come out or was cancelled already.
+    #[inline]
+    pub fn cancel(&mut self, handle: Handle) -> Result<S::Value, Stale> {
+        self.check(handle)?;
+        self.release(handle.index()).ok_or(Stale)
+    }
+
+    /// Stops a timer, gives its value back and takes its node off the list. O(1), touching both neighbours.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] when the timer has come out or was cancelled already.
+    pub fn remove(&mut self, handle: Handle) -> Result<S::Value, Stale> {
+        self.check(handle)?;
+        self.hierarchy.unlink(self.storage.nodes_mut(), handle.index);
+        self.release(handle.index()).ok_or(Stale)
+    }
+
+    /// Lets time pass (PER_TICK_BOOKKEEPING, for any number of ticks at once): timers with a deadline at or before `now`
+    /// become due, and [`pop`](Self::pop) gives them out. O(1).
+    ///
+    /// A clock that goes back is ignored: time stands still until it has caught up.
+    #[inline]
+    pub fn advance(&mut self, now: u64) {
+        if now > self.now {
+            self.now = now;
+            self.hierarchy.skip_to(now);
+        }
+    }
+
+    /// The latest time that [`advance`](Self::advance) was told.
+    #[inline]
+    pub const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The number of live timers: started, and neither popped nor cancelled. O(1).
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether no timer is live.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// How many timers can be live without more memory.
+    pub fn capacity(&self) -> usize {
+        self.storage.capacity()
+    }
+
+    /// Whether the handle's timer is live.
+    #[inline]
+    pub fn contains(&self, handle: Handle) -> bool {
+        self.check(handle).is_ok()
+    }
+
+    /// The value of a live timer.
+    #[inline]
+    pub fn get(&self, handle: Handle) -> Option<&S::Value> {
+        self.check(handle).ok()?;
+        self.storage.values()[handle.index()].as_ref()
+    }
+
+    /// The value of a live timer, to change.
+    #[inline]
+    pub fn get_mut(&mut self, handle: Handle) -> Option<&mut S::Value> {
+        self.check(handle).ok()?;
+        self.storage.values_mut()[handle.index()].as_mut()
+    }
+
+    /// The deadline of a live timer.
+    #[inline]
+    pub fn deadline(&self, handle: Handle) -> Option<u64> {
+        self.check(handle).ok()?;
+        Some(self.storage.nodes()[handle.index()].deadline)
+    }
+
+    /// All live timers in no particular order. O(nodes in use).
+    pub fn iter(&self) -> Iter<'_, S::Value> {
+        Iter::new(self.storage.nodes(), self.storage.values(), self.live)
+    }
+
+    /// Drops every timer. Time and memory stay, all handles become stale. O(nodes in use).
+    pub fn clear(&mut self) {
+        self.hierarchy = Hierarchy::new(self.now);
+        for index in 0..self.storage.nodes().len() {
+            let node = &mut self.storage.nodes_mut()[index];
+            node.slot = UNLINKED;
+            if node.is_live() {
+                self.free_node(index);
+            }
+        }
+        // Last, so that the wheel is whole should a value's destructor panic.
+        self.storage
+            .values_mut()
+            .iter_mut()
+            .for_each(|value| *value = None);
+    }
+
+    #[inline]
+    fn check(&self, handle: Handle) -> Result<(), Stale> {
+        match self.storage.nodes().get(handle.index()) {
+            Some(node) if node.generation == handle.generation() => Ok(()),
+            _ => Err(Stale),
+        }
+    }
+
+    /// Gives a live node a deadline, wherever it hangs: nowhere (fresh), in a slot that fires early enough, or too late.
+    #[inline]
+    pub(crate) fn hang(&mut self, index: u32, deadline: u64) {
+        let nodes = self.storage.nodes_mut();
+        let node = &mut nodes[index as usize];
+        if node.slot != UNLINKED {
+            if deadline >= self.hierarchy.start_of(node.slot) {
+                node.deadline = deadline;
+                return;
+            }
+            self.hierarchy.unlink(nodes, index);
+        }
+        self.hierarchy.link(nodes, index, deadline);
+    }
+
+    /// Out of line: pushing a deadline back must stay small.
+    #[inline(never)]
+    fn hang_earlier(&mut self, handle: Handle, deadline: u64) {
+        self.hang(handle.index, deadline);
+    }
+
+    /// Ends a live node and gives out its value, which every live node has.
+    #[inline]
+    pub(crate) fn release(&mut self, index: usize) -> Option<S::Value> {
+        self.free_node(index);
+        self.storage.values_mut()[index].take()
+    }
+
+    /// Makes a live node's handle stale, and the node free unless its generations are used up.
+    #[inline]
+    fn free_node(&mut self, index: usize) {
+        let node = &mut self.storage.nodes_mut()[index];
+        node.generation = node.generation.wrapping_add(1);
+        if node.generation != 0 {
+            node.deadline = u64::from(self.free);
+            self.free = u32::try_from(index).unwrap_or(NIL);
+        }
+        self.live -= 1;
+    }
+}
+
+impl<S: Storage> fmt::Debug for TimingWheel<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimingWheel")
+            .field("now", &self.now)
+            .field("len", &self.live)
+            .field("next_bound", &self.next_bound())
+            .finish_non_exhaustive()
+    }
+}

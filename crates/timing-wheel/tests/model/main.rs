@@ -1,0 +1,58 @@
+//! Every wheel against a sorted map, in long random runs over spans from a tick to the whole range.
+
+mod model;
+mod ops;
+mod properties;
+
+use model::Model;
+use ops::{Op, Random};
+use timing_wheel::{ArrayWheel, Node, SliceWheel, Storage, TimingWheel, Wheel};
+
+fn run<S: Storage<Value = u64>>(wheel: TimingWheel<S>, seed: u64, span_bits: u32, operations: u32) {
+    let mut random = Random::new(seed ^ u64::from(span_bits) << 32);
+    let mut model = Model::new(wheel);
+    for _ in 0..operations {
+        let op = Op::random(&mut random, span_bits);
+        model.apply(op);
+    }
+    model.finish();
+}
+
+#[test]
+fn growing_wheel_is_a_sorted_map_over_every_span() {
+    for span_bits in 1..=63 {
+        let start = if span_bits % 2 == 0 {
+            0
+        } else {
+            u64::MAX >> (span_bits / 2)
+        };
+        run(Wheel::new(start), 1, span_bits, 6_000);
+    }
+}
+
+#[test]
+fn long_run() {
+    for span_bits in [4, 9, 17, 33, 63] {
+        run(Wheel::new(12_345), 2, span_bits, 60_000);
+    }
+}
+
+#[test]
+fn array_wheel_fills_up_and_recovers() {
+    for span_bits in 1..=63 {
+        run(ArrayWheel::<u64, 7>::new(99), 3, span_bits, 2_000);
+    }
+    run(ArrayWheel::<u64, 0>::new(0), 3, 8, 500);
+    run(ArrayWheel::<u64, 1>::new(u64::MAX), 3, 8, 500);
+}
+
+#[test]
+fn slice_wheel_fills_up_and_recovers() {
+    let mut nodes = [Node::EMPTY; 40];
+    let mut values = [const { None }; 33];
+    for span_bits in 1..=63 {
+        let wheel = SliceWheel::new(u64::from(span_bits), &mut nodes, &mut values);
+        assert_eq!(wheel.capacity(), 33);
+        run(wheel, 4, span_bits, 2_000);
+    }
+}
