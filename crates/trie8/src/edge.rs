@@ -70,6 +70,11 @@ pub(crate) const fn block(edge: u32) -> u32 {
     edge & BLOCK_MASK
 }
 
+/// `edge` with its node moved to `block`.
+pub(crate) const fn with_block(edge: u32, block: u32) -> u32 {
+    edge & !BLOCK_MASK | block
+}
+
 #[inline]
 pub(crate) const fn position(edge: u32) -> usize {
     (edge >> POSITION_SHIFT & MAX_POSITION) as usize
@@ -78,6 +83,17 @@ pub(crate) const fn position(edge: u32) -> usize {
 #[inline]
 pub(crate) const fn kind(edge: u32) -> u32 {
     edge >> KIND_SHIFT & 3
+}
+
+/// The last digit, by its kind, that the node behind `edge` tests.
+pub(crate) const fn last_digit(edge: u32) -> u32 {
+    if kind(edge) == KIND_WIDE { 1 } else { kind(edge) }
+}
+
+/// Whether `edge` leads to a node that tests the digit `kind` of the byte at `at`.
+pub(crate) const fn tests(edge: u32, at: usize, kind: u32) -> bool {
+    let wide = self::kind(edge) == KIND_WIDE && kind < 2;
+    !is_leaf(edge) && position(edge) == at && (wide || self::kind(edge) == kind)
 }
 
 /// Number of edges of the node behind `edge`.

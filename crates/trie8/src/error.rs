@@ -24,6 +24,43 @@ impl fmt::Display for Limit {
 
 impl Error for Limit {}
 
+/// Why a trie was not built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Key number `key` is the same as key number `first`.
+    Duplicate {
+        /// Index of the second of the two.
+        key: usize,
+        /// Index of the first of the two.
+        first: usize,
+    },
+    /// Key number `key` breaks a limit.
+    Limit {
+        /// Index of the key.
+        key: usize,
+        /// The limit that it breaks.
+        limit: Limit,
+    },
+    /// One of the lent slices is too short.
+    Memory,
+    /// There are not as many values as keys.
+    ValueCount,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { key, first } => write!(f, "key {key} is the same as key {first}"),
+            Self::Limit { key, limit } => write!(f, "cannot add key {key}: {limit}"),
+            Self::Memory => f.write_str("memory lent for the trie is too small for its keys"),
+            Self::ValueCount => f.write_str("number of values is not the number of keys"),
+        }
+    }
+}
+
+impl Error for BuildError {}
+
 /// A key that was not inserted, with the value that was meant for it.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, PartialEq, Eq)]

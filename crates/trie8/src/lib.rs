@@ -10,21 +10,32 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod borrowed;
 mod edge;
 mod error;
+mod fixed;
+mod iter;
 mod lcp;
+mod macros;
 mod matches;
 mod tree;
 #[cfg(feature = "alloc")]
 mod trie;
+mod values;
 mod view;
 
+pub use borrowed::{TrieRef, max_node_words};
 #[cfg(feature = "alloc")]
 pub use error::InsertError;
-pub use error::Limit;
+pub use error::{BuildError, Limit};
+pub use fixed::{Plan, StaticTrie};
+pub use iter::{Iter, Prefixes};
+#[doc(hidden)]
+pub use macros::__private;
 pub use matches::Match;
 #[cfg(feature = "alloc")]
-pub use trie::{Iter, Prefixes, Trie};
+pub use trie::Trie;
+pub use view::Entry;
 
 /// The longest key in bytes: a branch may stand at byte 0 to 1023 of a key.
 pub const MAX_KEY_LEN: usize = edge::MAX_POSITION as usize;

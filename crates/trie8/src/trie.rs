@@ -1,11 +1,15 @@
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::edge::BLOCK;
+use crate::borrowed::TrieRef;
+use crate::edge::{BLOCK, MAX_BLOCKS};
 use crate::error::{InsertError, Limit};
+use crate::iter::{Iter, Prefixes};
 use crate::matches::Match;
-use crate::tree::{Placed, State, Tree};
-use crate::view::{Entry, Found, View};
+use crate::tree::{Placed, RUN, State, Tree, pack};
+use crate::values::Values;
+use crate::view::{Entry, View};
 use crate::{MAX_KEY_LEN, MAX_KEYS};
 
 /// A trie on the heap that keys can be added to and taken from.
@@ -17,6 +21,8 @@ pub struct Trie<T> {
     edges: Vec<u32>,
     entries: Vec<Entry>,
     bytes: Vec<u8>,
+    /// How many of `bytes` belong to removed keys.
+    garbage: usize,
     /// By entry; `None` where the entry is free.
     values: Vec<Option<T>>,
 }
@@ -29,6 +35,7 @@ impl<T> Trie<T> {
             edges: Vec::new(),
             entries: Vec::new(),
             bytes: Vec::new(),
+            garbage: 0,
             values: Vec::new(),
         }
     }
@@ -49,6 +56,7 @@ impl<T> Trie<T> {
         self.edges.clear();
         self.entries.clear();
         self.bytes.clear();
+        self.garbage = 0;
         self.values.clear();
     }
 
@@ -74,15 +82,11 @@ impl<T> Trie<T> {
         self.reserve_for(key);
         match self.tree().insert(key) {
             Placed::Existing(entry) => Ok(self.values[entry].replace(value)),
-            Placed::New { entry, widen } => {
-                if entry < self.values.len() {
-                    self.values[entry] = Some(value);
-                } else {
+            Placed::New(entry) => {
+                if entry == self.values.len() {
                     self.values.push(Some(value));
-                }
-                if let Some(link) = widen.filter(|&link| self.tree().wants_wide(link)) {
-                    self.reserve_blocks(8);
-                    self.tree().widen(link);
+                } else {
+                    self.values[entry] = Some(value);
                 }
                 Ok(None)
             }
@@ -97,15 +101,40 @@ impl<T> Trie<T> {
         let entry = self.view().get(key)?;
         self.tree().remove(key, entry);
         let value = self.values[entry].take();
-        if self.state.garbage > self.state.bytes / 2 {
+        self.garbage += key.len();
+        if self.garbage > self.state.bytes / 2 {
             self.compact();
         }
         value
     }
 
+    /// Gives back the memory that the trie does not need, and puts the nodes near the root close together.
+    ///
+    /// Worth its time, which is proportional to the number of keys and their bytes, once all keys are in.
+    pub fn shrink_to_fit(&mut self) {
+        let mut edges = vec![0; self.state.live_blocks() * BLOCK];
+        self.state
+            .set_packed(pack(self.state.root, &self.edges, &mut edges).0);
+        self.edges = edges;
+        self.compact();
+        self.entries.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
+    /// Lends the trie in the form that all lookups are made on.
+    #[inline]
+    pub const fn as_ref(&self) -> TrieRef<'_, T> {
+        TrieRef {
+            view: self.view(),
+            values: Values::Sparse(self.values.as_slice()),
+            len: self.state.keys,
+        }
+    }
+
     /// The value of exactly `key`.
+    #[inline]
     pub fn get(&self, key: &[u8]) -> Option<&T> {
-        self.values[self.view().get(key)?].as_ref()
+        self.as_ref().get(key)
     }
 
     /// The value of exactly `key`, to change it.
@@ -114,56 +143,36 @@ impl<T> Trie<T> {
         self.values[entry].as_mut()
     }
 
-    /// The longest key that `path` starts with.
+    /// The longest key that `path` starts with; see [`TrieRef::longest_prefix`].
     #[inline]
     pub fn longest_prefix(&self, path: &[u8]) -> Option<Match<'_, T>> {
-        self.found(self.view().longest_prefix(path)?)
+        self.as_ref().longest_prefix(path)
     }
 
-    /// The longest key that `path` starts with and that ends at a boundary between segments.
-    ///
-    /// A key that is a prefix of the path ends at a boundary when it is the whole path, when it ends in `/`, when
-    /// the path goes on with `/`, or when it is empty. So `/example` matches `/example`, `/example/` and
-    /// `/example/x` but not `/exampleOf`; `/example/` matches `/example/` and `/example/x` but not `/example`;
-    /// `/` matches every path that begins with `/`, and the empty key every path.
+    /// The longest key that `path` starts with and that ends at a boundary between segments; see
+    /// [`TrieRef::longest_segment_prefix`].
     #[inline]
     pub fn longest_segment_prefix(&self, path: &[u8]) -> Option<Match<'_, T>> {
-        self.found(self.view().longest_segment_prefix(path)?)
+        self.as_ref().longest_segment_prefix(path)
     }
 
     /// All keys that `path` starts with, from the longest to the shortest.
     pub fn prefixes<'a>(&'a self, path: &[u8]) -> Prefixes<'a, T> {
-        Prefixes {
-            trie: self,
-            next: self.view().longest_prefix(path),
-        }
+        self.as_ref().prefixes(path)
     }
 
     /// All keys with their values, in no particular order.
-    pub fn iter(&self) -> Iter<'_, T> {
-        Iter {
-            trie: self,
-            next: 0,
-            left: self.len(),
-        }
+    pub const fn iter(&self) -> Iter<'_, T> {
+        self.as_ref().iter()
     }
 
     #[inline]
-    fn found(&self, found: Found) -> Option<Match<'_, T>> {
-        let value = self.values[found.entry].as_ref()?;
-        Some(Match {
-            len: found.len,
-            value,
-        })
-    }
-
-    #[inline]
-    fn view(&self) -> View<'_> {
+    const fn view(&self) -> View<'_> {
         View {
             root: self.state.root,
-            edges: &self.edges,
-            entries: &self.entries,
-            bytes: &self.bytes,
+            edges: self.edges.as_slice(),
+            entries: self.entries.as_slice(),
+            bytes: self.bytes.as_slice(),
         }
     }
 
@@ -176,28 +185,17 @@ impl<T> Trie<T> {
         }
     }
 
-    /// Makes room for what inserting `key` may take.
+    /// Makes room for what inserting `key` may take: an entry, a narrow and a wide node, and its bytes.
     fn reserve_for(&mut self, key: &[u8]) {
-        self.reserve_blocks(1);
-        let bytes = self.state.bytes + key.len();
-        if self.bytes.len() < bytes {
-            self.bytes.resize(bytes, 0);
-        }
-        if self.entries.len() == self.state.entries {
-            self.entries.push(Entry::FREE);
-        }
-    }
-
-    fn reserve_blocks(&mut self, blocks: usize) {
-        let edges = (self.state.blocks + blocks) * BLOCK;
-        if self.edges.len() < edges {
-            self.edges.resize(edges, 0);
-        }
+        let blocks = (self.state.blocks + 1 + RUN).min(MAX_BLOCKS);
+        grow(&mut self.edges, blocks * BLOCK, 0);
+        grow(&mut self.entries, self.state.entries + 1, Entry::FREE);
+        grow(&mut self.bytes, self.state.bytes + key.len(), 0);
     }
 
     /// Writes the keys anew, without those that were removed.
     fn compact(&mut self) {
-        let mut bytes = Vec::with_capacity(self.state.bytes - self.state.garbage);
+        let mut bytes = Vec::with_capacity(self.state.bytes - self.garbage);
         for (entry, value) in self.entries.iter_mut().zip(&self.values) {
             if value.is_some() {
                 let start = entry.offset as usize;
@@ -208,8 +206,14 @@ impl<T> Trie<T> {
             }
         }
         self.state.bytes = bytes.len();
-        self.state.garbage = 0;
+        self.garbage = 0;
         self.bytes = bytes;
+    }
+}
+
+fn grow<E: Copy>(vec: &mut Vec<E>, len: usize, fill: E) {
+    if vec.len() < len {
+        vec.resize(len, fill);
     }
 }
 
@@ -226,6 +230,7 @@ impl<T: Clone> Clone for Trie<T> {
             edges: self.edges.clone(),
             entries: self.entries.clone(),
             bytes: self.bytes.clone(),
+            garbage: self.garbage,
             values: self.values.clone(),
         }
     }
@@ -233,9 +238,7 @@ impl<T: Clone> Clone for Trie<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Trie<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(key, value)| (key.escape_ascii(), value)))
-            .finish()
+        self.as_ref().fmt(f)
     }
 }
 
@@ -245,70 +248,5 @@ impl<'a, T> IntoIterator for &'a Trie<T> {
 
     fn into_iter(self) -> Iter<'a, T> {
         self.iter()
-    }
-}
-
-/// The keys that a path starts with, see [`Trie::prefixes`].
-pub struct Prefixes<'a, T> {
-    trie: &'a Trie<T>,
-    next: Option<Found>,
-}
-
-impl<'a, T> Iterator for Prefixes<'a, T> {
-    type Item = Match<'a, T>;
-
-    fn next(&mut self) -> Option<Match<'a, T>> {
-        let found = self.next.take()?;
-        self.next = self.trie.view().next_shorter(found);
-        self.trie.found(found)
-    }
-}
-
-impl<T> core::iter::FusedIterator for Prefixes<'_, T> {}
-
-impl<T> fmt::Debug for Prefixes<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prefixes")
-            .field("next", &self.next.map(|found| found.len))
-            .finish_non_exhaustive()
-    }
-}
-
-/// All keys and values, see [`Trie::iter`].
-pub struct Iter<'a, T> {
-    trie: &'a Trie<T>,
-    next: usize,
-    left: usize,
-}
-
-impl<'a, T> Iterator for Iter<'a, T> {
-    type Item = (&'a [u8], &'a T);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let entry = self.trie.entries.get(self.next)?;
-            let value = self.trie.values.get(self.next)?;
-            self.next += 1;
-            if let Some(value) = value {
-                self.left -= 1;
-                return Some((self.trie.view().key(entry), value));
-            }
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<T> ExactSizeIterator for Iter<'_, T> {}
-
-impl<T> core::iter::FusedIterator for Iter<'_, T> {}
-
-impl<T> fmt::Debug for Iter<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Iter")
-            .field("left", &self.left)
-            .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
 use crate::edge::{self, NONE};
 use crate::lcp::common_prefix;
 
-/// A registered key: where its bytes are and which registered key is its longest proper prefix.
+/// What a trie keeps of a key besides its bytes: memory for [`TrieRef::build_in`](crate::TrieRef::build_in).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// First of the key's bytes; the next entry of the free list when the entry is free.
     pub(crate) offset: u32,
     /// Entry of the longest registered proper prefix, or `NONE`.
@@ -15,7 +15,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) const FREE: Self = Self {
+    /// An entry that no key uses.
+    pub const FREE: Self = Self {
         offset: NONE,
         up: NONE,
         len: 0,
