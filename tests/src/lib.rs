@@ -24,15 +24,26 @@ pub fn anglerfish() -> &'static Path {
     PROGRAM.get_or_init(|| {
         // Tests are <target>/<profile>/deps/<name>-<hash>.
         let test = std::env::current_exe().expect("a test has a path");
-        let profile = test.parent().and_then(Path::parent).expect("a test lies in deps/");
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .expect("a test lies in deps/");
         let target = profile.parent().expect("a profile lies in the target folder");
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.current_dir(repository()).args(["build", "--quiet", "--package=anglerfish", "--bin=anglerfish"]);
+        build.current_dir(repository()).args([
+            "build",
+            "--quiet",
+            "--package=anglerfish",
+            "--bin=anglerfish",
+        ]);
         build.arg("--target-dir").arg(target);
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        assert!(build.status().expect("cargo starts").success(), "anglerfish does not build");
+        assert!(
+            build.status().expect("cargo starts").success(),
+            "anglerfish does not build"
+        );
         profile.join("anglerfish")
     })
 }
