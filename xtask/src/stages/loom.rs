@@ -8,15 +8,7 @@ use crate::test::Context;
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     // Optimised, since the number of interleavings is what costs; apart, since the flag rebuilds everything.
-    let mut command = context.runner.cargo([
-        "test",
-        "--release",
-        "-p",
-        "batch-table",
-        "--lib",
-        "--tests",
-        "loom",
-    ]);
+    let mut command = context.runner.cargo(["test", "--release", "-p", "batch-table", "--test", "loom"]);
     command.env("RUSTFLAGS", "--cfg loom");
     command.env("CARGO_TARGET_DIR", context.workspace.target.join("loom"));
     command.env("CARGO_PROFILE_RELEASE_LTO", "off");
