@@ -5,5 +5,6 @@ pub mod compare;
 pub mod coro;
 pub mod proc;
 mod rivals;
+pub mod server;
 pub mod trie;
 pub mod wheel;

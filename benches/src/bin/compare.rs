@@ -1,5 +1,8 @@
 //! `compare SUBJECT [--quick]`: measures a subject against its rivals and prints tables, ratios and figures.
 
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
 use anyhow::Result;
 use benches::compare::{Options, Report, allowed_cpus, pin_to};
 use benches::coro::{MemoryContestant, report_own_memory};
@@ -30,6 +33,21 @@ enum Subject {
     Wheel(Length),
     /// Routing: trie8 and other longest-prefix matchers
     Trie(Length),
+    /// HTTP servers: anglerfish, nginx, lighttpd and the bare epoll loop
+    Server {
+        #[command(flatten)]
+        length: Length,
+        /// The server to measure as ours, called with `--listen ADDRESS --root FOLDER`
+        /// [default: examples/hello beside this program]
+        #[arg(long, value_name = "PROGRAM")]
+        ours: Option<PathBuf>,
+    },
+    /// Answers every request with the same bytes until it is killed: the floor of `server`
+    #[command(hide = true)]
+    EpollFloor {
+        /// Where it listens
+        address: SocketAddr,
+    },
     /// Batches of system calls and plain ones
     Batch(Length),
 }
@@ -54,6 +72,10 @@ fn main() -> Result<()> {
     let report = match Cli::parse().subject {
         Subject::Coro(length) => in_process(&length, benches::coro::run),
         Subject::CoroMemory { contestant, count } => return report_own_memory(contestant, count),
+        Subject::Server { length, ours } => {
+            benches::server::run(&Options { quick: length.quick }, ours.as_deref())
+        }
+        Subject::EpollFloor { address } => return benches::server::epoll_floor(address),
         Subject::Wheel(length) => in_process(&length, benches::wheel::run),
         Subject::Trie(length) => in_process(&length, benches::trie::run),
         Subject::Batch(length) => in_process(&length, benches::batch::run),

@@ -2,12 +2,14 @@
 
 mod arena;
 mod corosensei;
+mod epoll_floor;
 mod future;
 mod generator;
 mod ucontext;
 
 pub(crate) use arena::Arena;
 pub(crate) use corosensei::{Corosensei, CorosenseiOwned, CorosenseiScoped};
+pub(crate) use epoll_floor::serve as serve_epoll_floor;
 pub(crate) use future::BoxedFuture;
 pub(crate) use generator::{Generator, GeneratorReused};
 pub(crate) use ucontext::{Ucontext, UcontextPooled};

@@ -1,0 +1,219 @@
+//! HTTP servers on loopback: ours, nginx and lighttpd under Debian's wrk, and the floor that the kernel sets.
+//!
+//! Server and client each have a processor of their own. The figure that holds on a noisy machine is not requests
+//! per second, which is the client's limit as often as the server's, but the processor time that the server takes
+//! for a million requests.
+
+mod child;
+mod client;
+mod contestants;
+mod memory;
+mod wrk;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use self::child::{Place, Server};
+use self::client::Connection;
+use self::contestants::HELLO;
+use self::wrk::Wrk;
+use crate::compare::{Comparison, Options, Report, Samples, allowed_cpus, pin_to};
+
+/// What is asked of the servers, and how often.
+struct Workload {
+    key: &'static str,
+    path: &'static str,
+    pipelined: bool,
+    rivals: &'static [&'static str],
+    /// Rounds of a quick and of a full run.
+    rounds: (usize, usize),
+}
+
+const WORKLOADS: [Workload; 4] = [
+    Workload {
+        key: "server.hello",
+        path: "/hello",
+        pipelined: false,
+        rivals: &["nginx", "lighttpd", "epoll_floor"],
+        rounds: (3, 12),
+    },
+    Workload {
+        key: "server.hello16",
+        path: "/hello",
+        pipelined: true,
+        rivals: &["nginx", "epoll_floor"],
+        rounds: (3, 8),
+    },
+    Workload {
+        key: "server.file4k",
+        path: "/file4k",
+        pipelined: false,
+        rivals: &["nginx", "lighttpd"],
+        rounds: (4, 12),
+    },
+    Workload {
+        key: "server.file1m",
+        path: "/file1m",
+        pipelined: false,
+        rivals: &["nginx", "lighttpd"],
+        rounds: (2, 8),
+    },
+];
+
+/// Runs the epoll floor on `address` until it is killed.
+///
+/// # Errors
+///
+/// When it cannot listen there.
+pub fn epoll_floor(address: SocketAddr) -> Result<()> {
+    crate::rivals::serve_epoll_floor(address).with_context(|| format!("the floor on {address}"))
+}
+
+/// Measures everything and returns the ratios and figures. Without `ours`, the example server beside the running
+/// program is taken.
+///
+/// # Errors
+///
+/// When a server or wrk is missing or fails, when the machine has a single processor, when a request fails, and
+/// when two servers answer with different bodies.
+pub fn run(options: &Options, ours: Option<&Path>) -> Result<Report> {
+    let ours = ours.map_or_else(contestants::find_ours, |ours| Ok(ours.to_path_buf()))?;
+    let &[server_cpu, client_cpu, ..] = allowed_cpus()?.as_slice() else {
+        anyhow::bail!("server and client need a processor each, and this machine allows only one");
+    };
+    memory::raise_open_files()?;
+    pin_to(None, client_cpu)?;
+    let scratch = TempDir::new().context("cannot make a temporary folder")?;
+    let root = scratch.path().join("www");
+    write_files(&root)?;
+    let place = Place {
+        scratch: scratch.path(),
+        root: &root,
+        cpu: server_cpu,
+        home: client_cpu,
+    };
+    let wrk = Wrk::new(scratch.path(), client_cpu, client_cpu)?;
+
+    let servers = [
+        contestants::ours(&ours, place)?,
+        contestants::nginx(place)?,
+        contestants::lighttpd(place)?,
+        contestants::epoll_floor(place)?,
+    ];
+    let mut report = Report::new();
+    for workload in &WORKLOADS {
+        workload.run(&mut report, options, &servers, &wrk)?;
+    }
+    drop(servers);
+
+    memory::figures(&mut report, || contestants::ours(&ours, place), "")?;
+    memory::figures(&mut report, || contestants::nginx(place), ".nginx")?;
+    if !options.quick {
+        memory::figures(&mut report, || contestants::lighttpd(place), ".lighttpd")?;
+    }
+    Ok(report)
+}
+
+fn write_files(root: &Path) -> Result<()> {
+    fs::create_dir(root)?;
+    fs::write(root.join("hello"), HELLO)?;
+    for (name, size) in [("file4k", 4 << 10), ("file1m", 1 << 20)] {
+        let text: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
+        fs::write(root.join(name), text)?;
+    }
+    Ok(())
+}
+
+impl Workload {
+    fn run(&self, report: &mut Report, options: &Options, servers: &[Server], wrk: &Wrk) -> Result<()> {
+        let (ours, rivals) = servers.split_first().context("no server")?;
+        let entrants: Vec<&Server> = core::iter::once(ours)
+            .chain(rivals.iter().filter(|rival| self.rivals.contains(&rival.name())))
+            .collect();
+        self.check_bodies(&entrants)?;
+
+        let (rounds, time) = if options.quick {
+            (self.rounds.0, Duration::from_millis(500))
+        } else {
+            (self.rounds.1, Duration::from_secs(2))
+        };
+        let mut cost = vec![Vec::new(); entrants.len()];
+        let mut rate = vec![Vec::new(); entrants.len()];
+        for round in 0..rounds {
+            for turn in 0..entrants.len() {
+                let turn = (round + turn) % entrants.len();
+                let server = entrants[turn];
+                let (seconds, per_second) = self
+                    .round(server, wrk, time)
+                    .with_context(|| format!("{} of {}", self.key, server.name()))?;
+                cost[turn].push(seconds);
+                rate[turn].push(per_second);
+            }
+        }
+
+        let samples = |per_round: Vec<Vec<f64>>| -> Vec<Samples> {
+            let names = entrants.iter().map(|server| server.name());
+            names
+                .zip(per_round)
+                .map(|(name, rounds)| Samples::new(name, rounds))
+                .collect()
+        };
+        let mut costs = samples(cost);
+        let ours = costs.remove(0);
+        report.add(&Comparison::new(
+            format!("{}.cpu", self.key),
+            "s per 1e6 requests",
+            Some(ours),
+            costs,
+        ));
+        report.add(&Comparison::new(
+            format!("{}.rate", self.key),
+            "requests/s",
+            None,
+            samples(rate),
+        ));
+        Ok(())
+    }
+
+    /// CPU seconds per million requests and requests per second of one round.
+    fn round(&self, server: &Server, wrk: &Wrk, time: Duration) -> Result<(f64, f64)> {
+        let before = server.cpu_time()?;
+        let load = wrk.load(server.address(), self.path, self.pipelined, time)?;
+        let spent = server
+            .cpu_time()?
+            .checked_sub(before)
+            .context("one of its processes ended meanwhile")?;
+        Ok((
+            spent.as_secs_f64() / load.requests as f64 * 1e6,
+            load.requests_per_second,
+        ))
+    }
+
+    fn check_bodies(&self, entrants: &[&Server]) -> Result<()> {
+        let mut expected = None;
+        for server in entrants {
+            let name = server.name();
+            let response = Connection::open(server.address())
+                .and_then(|mut connection| connection.get(self.path))
+                .with_context(|| format!("{} of {name}", self.path))?;
+            ensure!(
+                response.status == 200,
+                "{} of {name}: status {}",
+                self.path,
+                response.status
+            );
+            let (first, body) = expected.get_or_insert_with(|| (name, response.body.clone()));
+            ensure!(
+                *body == response.body,
+                "{}: {name} and {first} answer with different bodies",
+                self.path
+            );
+        }
+        Ok(())
+    }
+}
