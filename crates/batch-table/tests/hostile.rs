@@ -90,10 +90,8 @@ fn memory_that_cannot_hold_a_table_is_refused() {
     // SAFETY: one byte into the array is still inside it.
     let odd = unsafe { pointer.add(1) };
     // SAFETY: owned memory, never looked at through another path while the table lives.
-    assert_eq!(
-        unsafe { Table::init_raw(odd, 512, 4, Features::NONE) }.unwrap_err(),
-        LayoutError::Misaligned
-    );
+    let misaligned = unsafe { Table::init_raw(odd, 512, 4, Features::NONE) };
+    assert_eq!(misaligned.unwrap_err(), LayoutError::Misaligned);
     // SAFETY: as above.
     let short = unsafe { Table::init_raw(pointer, 127, 1, Features::NONE) };
     assert_eq!(

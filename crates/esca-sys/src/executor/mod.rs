@@ -1,0 +1,47 @@
+//! Who runs the entries of a segment.
+
+mod direct;
+
+use batch_table::{Errno, Table};
+pub use direct::Direct;
+
+#[cfg(feature = "alloc")]
+use crate::TableMemory;
+
+/// Runs the ready entries of a table.
+///
+/// All executors give the same results for the same entries: what plain calls, one after the other, would have returned.
+///
+/// # Safety
+///
+/// An implementation promises for [`run`](Self::run):
+///
+/// - When it returns `Ok(n)`, the first `n` entries have been completed or cancelled (those that were ready), and
+///   the others are as they were.
+/// - When it returns, nothing is in flight: no memory that an entry names will be read or written any more.
+/// - Entries act on each file in the order in which they stand in the table, and a chain is honoured
+///   ([`Chain`](batch_table::Chain)).
+pub unsafe trait Executor {
+    /// Memory for a table of `capacity` entries, which this executor will be asked to run.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a capacity that no table may have, `ENOMEM` or what the executor's device says.
+    #[cfg(feature = "alloc")]
+    fn allocate(&mut self, capacity: u32) -> Result<TableMemory, Errno> {
+        TableMemory::heap(capacity)
+    }
+
+    /// Runs `count` entries from position `first` on and returns how many of them are finished. It may stop early, for
+    /// instance for a signal; it is called again for the rest.
+    ///
+    /// # Errors
+    ///
+    /// The executor itself failed and no entry was touched.
+    ///
+    /// # Safety
+    ///
+    /// - Every ready entry among the `count` holds a call that is sound to make now ([`syscall`](crate::syscall)), and what
+    ///   it points to stays valid until this returns.
+    unsafe fn run(&mut self, table: &Table<'_>, first: u32, count: u32) -> Result<u32, Errno>;
+}

@@ -1,0 +1,360 @@
+//! Segments: operations recorded one by one, run together, each with its own result.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::fmt;
+
+use batch_table::{Errno, Features, LayoutError, Outcome, SysResult, Table};
+
+use crate::slots::{Slot, Slots};
+use crate::{Completion, Executor, Operation, TableMemory};
+
+/// Operations that wait to be run together, and the results of those that were.
+///
+/// - Nothing runs before [`flush`](Self::flush), but a table that is full flushes itself. Completions come in the order of
+///   submission, each with its own result, as plain calls one after the other would have given.
+/// - Between calls of its methods nothing is in flight: a flush returns when all has been done.
+/// - Dropping a segment drops the operations that have not been run: they act on nothing, their buffers and files are
+///   freed (a descriptor to close is closed). Flush first where they matter.
+///
+/// In the steady state nothing allocates: table entries and slots are used again.
+pub struct Segment<X> {
+    // Declared before `memory`, which the table looks at.
+    table: Table<'static>,
+    slots: Slots,
+    executor: X,
+    /// Completions that had to leave the table before anybody took them.
+    spilled: VecDeque<Completion>,
+    /// Positions, counters modulo 2^32: `head..ready` has run, `ready..tail` waits.
+    head: u32,
+    ready: u32,
+    tail: u32,
+    /// How many entries may be pushed before anything else has to be looked at.
+    room: u32,
+    /// The last entry that ran is linked to the next one and broke their chain.
+    broken: bool,
+    _memory: TableMemory,
+}
+
+/// A segment could not be made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// The capacity is not a power of two in `1..=4096`.
+    Capacity(u32),
+    /// There is no memory for the table, or the executor's device gave none.
+    Memory(Errno),
+    /// The memory that the executor gave is not a table.
+    Layout(LayoutError),
+}
+
+impl fmt::Display for SegmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capacity(capacity) => {
+                write!(
+                    f,
+                    "segment capacity {capacity} is not a power of two between 1 and 4096"
+                )
+            }
+            Self::Memory(errno) => write!(f, "no memory for the table of a segment: {errno}"),
+            Self::Layout(error) => write!(f, "the memory given for a segment is not a table: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for SegmentError {}
+
+/// The executor failed as a whole. What has not run is still recorded, and another flush tries again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FlushError {
+    errno: Errno,
+}
+
+impl FlushError {
+    /// What the executor said.
+    #[must_use]
+    pub const fn errno(self) -> Errno {
+        self.errno
+    }
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the executor could not run the batch: {}", self.errno)
+    }
+}
+
+impl core::error::Error for FlushError {}
+
+/// An operation could not be recorded, because the table was full and could not be flushed. The operation is in here.
+#[derive(Debug)]
+pub struct PushError(Box<Rejected>);
+
+#[derive(Debug)]
+struct Rejected {
+    operation: Operation,
+    token: u64,
+    cause: FlushError,
+}
+
+impl PushError {
+    /// The operation and its token.
+    #[must_use]
+    pub fn into_parts(self) -> (Operation, u64) {
+        (self.0.operation, self.0.token)
+    }
+
+    /// Why the table could not be flushed.
+    #[must_use]
+    pub fn cause(&self) -> FlushError {
+        self.0.cause
+    }
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the table of the segment is full and could not be flushed: {}",
+            self.0.cause
+        )
+    }
+}
+
+impl core::error::Error for PushError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.0.cause)
+    }
+}
+
+impl<X: Executor> Segment<X> {
+    /// A segment with a table of `capacity` entries, a power of two in `1..=4096`.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::Capacity`] for another number, [`SegmentError::Memory`] where there is none.
+    pub fn new(mut executor: X, capacity: u32) -> Result<Self, SegmentError> {
+        if batch_table::table_size(capacity).is_err() {
+            return Err(SegmentError::Capacity(capacity));
+        }
+        let memory = executor.allocate(capacity).map_err(SegmentError::Memory)?;
+        // SAFETY: the memory is as `TableMemory` promises: initialised, and touched through this table alone. It lives
+        // as long as the segment, which never hands the table out for longer than a borrow of itself.
+        let table = unsafe { Table::init_raw(memory.pointer(), memory.len(), capacity, Features::KNOWN) };
+        Ok(Self {
+            table: table.map_err(SegmentError::Layout)?,
+            slots: Slots::new(capacity),
+            executor,
+            spilled: VecDeque::new(),
+            head: 0,
+            ready: 0,
+            tail: 0,
+            room: capacity,
+            broken: false,
+            _memory: memory,
+        })
+    }
+
+    /// Records an operation. `token` comes back with its completion.
+    ///
+    /// A full table flushes itself first, and so does a table whose last entry may block; the completions wait for
+    /// [`next_completion`](Self::next_completion). A chain goes on across such a flush.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`] with the operation, where the executor failed as a whole.
+    #[inline]
+    pub fn push(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
+        if self.room == 0
+            && let Err(cause) = self.make_room()
+        {
+            return Err(PushError(Box::new(Rejected {
+                operation,
+                token,
+                cause,
+            })));
+        }
+        let Operation {
+            mut call,
+            payload,
+            blocks,
+            owners,
+            ..
+        } = operation;
+        let slot = Slot {
+            token,
+            payload,
+            owners,
+        };
+        self.slots.put(self.tail, slot, &mut call);
+        let published = self.table.producer().publish(self.tail, &call);
+        debug_assert!(published.is_ok(), "an entry outside head..tail is empty");
+        self.tail = self.tail.wrapping_add(1);
+        self.room = if blocks { 0 } else { self.room - 1 };
+        Ok(())
+    }
+
+    /// Runs everything that has been recorded and returns how many entries that were.
+    ///
+    /// A chain ends here, whether or not its last operation was linked.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError`] where the executor failed as a whole; what has not run stays recorded.
+    #[inline]
+    pub fn flush(&mut self) -> Result<usize, FlushError> {
+        let start = self.ready;
+        if start == self.tail {
+            return Ok(0);
+        }
+        self.run()?;
+        self.broken = false;
+        self.room = self.capacity() - self.tail.wrapping_sub(self.head);
+        Ok(self.ready.wrapping_sub(start) as usize)
+    }
+
+    /// The next completion, in the order of submission, or `None` where everything that has run was taken.
+    #[inline]
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        if !self.spilled.is_empty() {
+            return self.spilled.pop_front();
+        }
+        if self.head == self.ready {
+            return None;
+        }
+        Some(self.take())
+    }
+
+    /// Number of operations that wait for a flush.
+    #[inline]
+    #[must_use]
+    pub const fn pending(&self) -> usize {
+        self.tail.wrapping_sub(self.ready) as usize
+    }
+
+    /// Number of completions that wait to be taken.
+    #[inline]
+    #[must_use]
+    pub fn completed(&self) -> usize {
+        self.spilled.len() + self.ready.wrapping_sub(self.head) as usize
+    }
+
+    /// Number of entries of the table.
+    #[inline]
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        self.table.capacity()
+    }
+
+    /// The executor.
+    #[inline]
+    #[must_use]
+    pub const fn executor(&self) -> &X {
+        &self.executor
+    }
+
+    /// The executor.
+    #[inline]
+    #[must_use]
+    pub const fn executor_mut(&mut self) -> &mut X {
+        &mut self.executor
+    }
+
+    /// Runs `ready..tail`.
+    #[inline]
+    fn run(&mut self) -> Result<(), FlushError> {
+        while self.ready != self.tail {
+            if self.broken {
+                self.cancel_next();
+                continue;
+            }
+            let count = self.tail.wrapping_sub(self.ready);
+            // SAFETY: the entries `ready..tail` were recorded from operations, which promise sound calls, and what they
+            // point to is owned by the slots, which stay as they are until the entries are taken.
+            let done = unsafe { self.executor.run(&self.table, self.ready, count) };
+            let done = done.map_err(|errno| FlushError { errno })?.min(count);
+            if done == 0 {
+                // Nothing in the way of progress but a signal; the caller may have to look at it.
+                return Err(FlushError { errno: Errno::EINTR });
+            }
+            self.ready = self.ready.wrapping_add(done);
+            self.broken = self.breaks(self.ready.wrapping_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Whether the finished entry of `position` is linked and did not work.
+    #[inline]
+    fn breaks(&self, position: u32) -> bool {
+        let producer = self.table.producer();
+        let call = producer.call(position);
+        call.is_linked()
+            && match producer.outcome(position) {
+                Some(Outcome::Done(result)) => call.breaks_chain(result),
+                _ => true,
+            }
+    }
+
+    /// Cancels the entry of `ready`, whose chain broke in an earlier run.
+    #[cold]
+    fn cancel_next(&mut self) {
+        self.table.executor().cancel(self.ready);
+        self.broken = self.table.producer().call(self.ready).is_linked();
+        self.ready = self.ready.wrapping_add(1);
+    }
+
+    /// Takes the completion of `head`, which has run.
+    #[inline]
+    fn take(&mut self) -> Completion {
+        let outcome = self.table.producer().take(self.head);
+        debug_assert!(
+            outcome.is_some(),
+            "an executor finishes the entries that it says it has"
+        );
+        let outcome = outcome.unwrap_or(Outcome::Done(SysResult::from_errno(Errno::EIO)));
+        let completion = self.slots.finish(self.head, outcome);
+        self.head = self.head.wrapping_add(1);
+        self.room += u32::from(self.room != 0);
+        completion
+    }
+
+    /// Runs what waits and moves completions out of the table, so that there is room for at least one entry.
+    #[cold]
+    fn make_room(&mut self) -> Result<(), FlushError> {
+        self.run()?;
+        if self.tail.wrapping_sub(self.head) == self.capacity() {
+            while self.head != self.ready {
+                let completion = self.take();
+                self.spilled.push_back(completion);
+            }
+        }
+        self.room = self.capacity() - self.tail.wrapping_sub(self.head);
+        Ok(())
+    }
+}
+
+impl<X> Drop for Segment<X> {
+    fn drop(&mut self) {
+        // By state and not by counter, so that an executor that panicked leaves no descriptor closed twice.
+        while self.head != self.tail {
+            let outcome = self.table.producer().take(self.head).unwrap_or(Outcome::Canceled);
+            self.slots.finish(self.head, outcome);
+            self.head = self.head.wrapping_add(1);
+        }
+    }
+}
+
+impl<X: fmt::Debug> fmt::Debug for Segment<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment")
+            .field("executor", &self.executor)
+            .field("capacity", &self.table.capacity())
+            .field("pending", &self.tail.wrapping_sub(self.ready))
+            .field(
+                "completed",
+                &(self.spilled.len() + self.ready.wrapping_sub(self.head) as usize),
+            )
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! One suite for every executor: each test takes the executor as an argument, and one macro line below runs all of them
+//! over one more.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod calls;
+mod chains;
+mod errors;
+mod order;
+mod random;
+mod support;
+mod table;
+
+macro_rules! conformance {
+    ($executor:ident, $make:expr) => {
+        mod $executor {
+            use super::*;
+            conformance! { @tests $make;
+                order::sends_on_one_file_keep_their_order
+                order::files_do_not_wait_for_each_other
+                order::completions_come_in_the_order_of_submission
+                errors::a_short_send_says_how_short
+                errors::a_full_socket_says_so
+                errors::a_bad_descriptor_fails_alone
+                errors::a_bad_pointer_fails_alone
+                errors::an_unknown_call_fails_alone
+                errors::a_result_has_all_its_bits
+                errors::a_late_reset_is_reported_by_the_entry_that_met_it
+                chains::a_failure_cancels_the_rest_of_its_chain_only
+                chains::a_short_send_cancels_the_rest
+                chains::a_complete_chain_runs_to_its_end
+                chains::a_chain_goes_on_across_a_full_table
+                chains::a_chain_ends_at_a_flush
+                table::a_full_table_flushes_itself
+                table::completions_that_nobody_takes_are_kept
+                table::buffers_come_back
+                table::closed_once_and_never_leaked
+                table::dropping_acts_on_nothing
+                calls::sendfile_reads_at_its_own_offset
+                calls::gathered_buffers_go_out_whole
+                calls::receiving_fills_the_spare_capacity
+                calls::a_connection_is_accepted_watched_and_shut_down
+                calls::splice_moves_between_file_and_pipe
+                calls::a_blocking_entry_ends_its_batch
+                random::batches_equal_plain_calls
+            }
+        }
+    };
+    (@tests $make:expr; $($module:ident :: $test:ident)+) => {
+        $(
+            #[test]
+            fn $test() {
+                $module::$test(|| $make);
+            }
+        )+
+    };
+}
+
+conformance!(direct, esca_sys::Direct::new());
