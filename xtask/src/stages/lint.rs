@@ -8,9 +8,15 @@ use crate::test::Context;
 pub(super) fn fmt(context: &Context) -> Result<Outcome> {
     let runner = &context.runner;
     runner
-        .run(&mut runner.cargo(["fmt", "--all", "--check"]))?
+        .run(&mut runner.cargo(["fmt", "--all", "--check", "--", "--color=never"]))?
         .check("cargo fmt")?;
-    let fuzz = ["fmt", "--manifest-path=fuzz/Cargo.toml", "--check"];
+    let fuzz = [
+        "fmt",
+        "--manifest-path=fuzz/Cargo.toml",
+        "--check",
+        "--",
+        "--color=never",
+    ];
     runner.run(&mut runner.cargo(fuzz))?.check("cargo fmt in fuzz/")?;
     Ok(Outcome::passed())
 }

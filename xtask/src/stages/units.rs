@@ -17,9 +17,7 @@ pub(super) fn tested(context: &Context, command: &mut Command) -> Result<Outcome
         outcome.notes.push("no test was run".to_owned());
     }
     if counts.skipped > 0 {
-        outcome
-            .notes
-            .push(format!("{} ignored, which --long runs", counts.skipped));
+        outcome.notes.push(format!("{} marked `ignore`", counts.skipped));
     }
     Ok(outcome)
 }
@@ -36,14 +34,8 @@ pub(super) fn unit(context: &Context) -> Result<Outcome> {
         .runner
         .cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     // System tests are a stage of their own; benches are run by theirs.
-    command.args([
-        "--exclude",
-        "system-tests",
-        "--lib",
-        "--bins",
-        "--tests",
-        "--examples",
-    ]);
+    command.args(["--exclude", "system-tests"]);
+    command.args(["--lib", "--bins", "--tests", "--examples"]);
     long_form(context, &mut command);
     tested(context, &mut command)
 }
