@@ -1,2 +1,27 @@
 #![no_std]
 #![doc = include_str!("../README.md")]
+#![deny(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::alloc_instead_of_core
+)]
+#![warn(clippy::cast_possible_truncation)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod arch;
+mod coroutine;
+pub mod raw;
+mod stack;
+mod transfer;
+mod unwind;
+
+pub use coroutine::{Coroutine, CoroutineState, Yielder};
+#[cfg(feature = "alloc")]
+pub use stack::HeapStack;
+#[cfg(feature = "std")]
+pub use stack::{GuardKind, PoolStats, PooledStack, StackError, StackPool, StackPoolConfig};
+pub use stack::{Stack, StaticStack};

@@ -1,0 +1,36 @@
+//! The context switch, one file for each architecture.
+//!
+//! Every file gives the same four things, and `raw` gives them names and contracts:
+//!
+//! - `resume(sp, pc, value, signal) -> (sp, pc, value)`: calls into a coroutine;
+//! - `suspend(parent, value) -> (parent, value, signal)`: returns to the resumer;
+//! - `entry`: the code at which a fresh coroutine starts and a finished one ends;
+//! - `shadow_stack_enabled`: whether the processor keeps return addresses that a switch would falsify.
+//!
+//! # How the two sides are linked
+//!
+//! A coroutine's stack begins with a link record of two words. Its first word holds the stack pointer of
+//! whoever resumed it last, and at that address stands an ordinary frame record: the resumer's frame
+//! pointer and the address to return to. So the link record is a frame record, too, and the chain of
+//! frame pointers runs from the coroutine into its resumer without a single store for that purpose alone. The unwind
+//! table of `entry` follows the same word.
+//!
+//! # What is saved
+//!
+//! Registers that the compiler can be told about are declared as clobbered, so it keeps only what is live
+//! at that point. Only those which LLVM reserves for itself are pushed by hand.
+
+cfg_if::cfg_if! {
+    if #[cfg(all(target_arch = "x86_64", not(windows)))] {
+        mod x86_64;
+        pub(crate) use x86_64::{entry, resume, shadow_stack_enabled, suspend};
+    } else if #[cfg(all(target_arch = "aarch64", not(windows)))] {
+        mod aarch64;
+        pub(crate) use aarch64::{entry, resume, shadow_stack_enabled, suspend};
+    } else {
+        compile_error!(
+            "coro-asm switches stacks on x86_64 (System V ABI) and AArch64 (AAPCS64) only; \
+             this target is neither, and there is no portable fallback"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! x86_64, System V ABI.
+//!
+//! System V Application Binary Interface, AMD64 Architecture Processor Supplement, section 3.2.1: a call
+//! preserves rbx, rbp, r12-r15 and rsp. MXCSR control bits and the x87 control word are callee-saved, too;
+//! they are shared between a coroutine and its resumer.
+//!
+//! # A suspended coroutine
+//!
+//! ```text
+//!   base ->  +------------------------+  16-byte aligned, highest address
+//!            | payload (body, result) |
+//!            +------------------------+
+//!            | pc inside `entry`      |  link + 8
+//!   link ->  | sp of the last resumer |  stale while suspended
+//!            +------------------------+
+//!            | frames of the body     |
+//!            +------------------------+
+//!            | saved rbp              |
+//!   sp   ->  | saved rbx              |  pc = label 2 in `suspend`
+//!            +------------------------+
+//! ```
+//!
+//! # A running coroutine, and its resumer
+//!
+//! ```text
+//!            coroutine's stack                        resumer's stack
+//!   base ->  +------------------------+               +------------------------+
+//!            | payload                |               | frame that resumed     |
+//!            +------------------------+               +------------------------+ <- CFA of that frame's
+//!            | pc inside `entry`      |               | saved rbx              |    code, as `entry` tells
+//!   link ->  | parent sp -------------+------+        | pc after the call      |    the unwinder
+//!            +------------------------+      +----->  | saved rbp              |
+//!            | pc inside `entry`      |               +------------------------+
+//!            | frames of the body     |
+//!   rsp  ->  |                        |
+//! ```
+//!
+//! # A fresh coroutine
+//!
+//! ```text
+//!   base ->  +------------------------+
+//!            | payload (body)         |
+//!            +------------------------+
+//!            | unset                  |
+//!   sp   ->  | entry function         |  this word becomes the parent sp; pc = `entry`
+//!            +------------------------+
+//! ```
+
+use core::arch::{asm, naked_asm};
+
+use crate::raw::Word;
+
+/// Calls into the coroutine at (`sp`, `pc`); comes back when it suspends or finishes.
+///
+/// | register | going in           | coming back                |
+/// |----------|--------------------|----------------------------|
+/// | rdx      | coroutine's sp     | coroutine's new sp         |
+/// | rcx      | coroutine's pc     | new pc, 0 when finished    |
+/// | rdi      | value              | value                      |
+/// | rsi      | signal             | clobbered                  |
+///
+/// # Safety
+/// - `sp` and `pc` are what `raw::Context::new`, or the last resume of this coroutine, gave, not resumed since.
+#[inline(always)]
+pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) -> (*mut u8, usize, Word) {
+    let (new_sp, new_pc, out);
+    // SAFETY: `pc` is `entry` or label 2 of `suspend` by the caller's promise. Either pushes rbp, leaves
+    // rsp for the coroutine's stack, and comes back by popping that rbp and returning to the call, so
+    // the stack pointer is balanced. rbx and rbp are restored from this stack; every other
+    // register that the ABI preserves is declared as clobbered.
+    unsafe {
+        asm!(
+            "push rbx",
+            "call rcx",
+            "pop rbx",
+            inlateout("rdx") sp => new_sp,
+            inlateout("rcx") pc => new_pc,
+            inlateout("rdi") value => out,
+            inlateout("rsi") signal => _,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    (new_sp, new_pc, out)
+}
+
+/// Returns to the resumer whose stack pointer is `parent`; comes back when resumed again.
+///
+/// | register | leaving            | resumed, at label 2        |
+/// |----------|--------------------|----------------------------|
+/// | rax      | parent sp          | set to the new parent sp   |
+/// | rdx      | set to own sp      | own sp                     |
+/// | rcx      | set to label 2     | label 2                    |
+/// | rdi      | value              | value                      |
+/// | rsi      |                    | signal                     |
+///
+/// # Safety
+/// - `parent` is the parent sp of the coroutine whose stack this code runs on.
+#[inline(always)]
+pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, usize) {
+    let (new_parent, out, signal);
+    // SAFETY: at `parent` stand the rbp that this resume pushed and the return address of its call.
+    // Own rbx and rbp lie at the sp that goes out in rdx and comes back in rdx, so they are popped from where they
+    // were pushed. Every other register that the ABI preserves is declared as clobbered.
+    unsafe {
+        asm!(
+            "push rbp",
+            "push rbx",
+            "lea rcx, [rip + 2f]",
+            "mov rdx, rsp",
+            "mov rsp, rax",
+            "pop rbp",
+            "ret",
+            "2:",
+            "push rbp",
+            "mov rax, rsp",
+            "mov rsp, rdx",
+            "pop rbx",
+            "pop rbp",
+            inlateout("rax") parent => new_parent,
+            inlateout("rdi") value => out,
+            lateout("rsi") signal,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    (new_parent, out, signal)
+}
+
+/// Where a fresh coroutine starts: `resume` called this with rdx = link record, rdi = value, rsi = signal.
+///
+/// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
+/// the processor's return predictor still pairs that call and the resumer's.
+///
+/// In the unwind table the frame takes in the resumer's pushes: its caller is the code that holds the
+/// `call` of `resume`, at the stack pointer before `push rbx`, for that code's own table knows of
+/// no push. It is marked as a signal frame because debuggers stop at an ordinary frame
+/// whose caller has a lower address, as a caller on another stack may.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn entry() {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_signal_frame",
+        // rsp: return address, rbx.
+        ".cfi_def_cfa rsp, 16",
+        ".cfi_offset rip, -16",
+        ".cfi_offset rbx, -8",
+        "push rbp",
+        ".cfi_adjust_cfa_offset 8",
+        ".cfi_offset rip, -16",
+        ".cfi_offset rbp, -24",
+        "mov rax, [rdx]",
+        "mov [rdx], rsp",
+        "lea rcx, [rip + 2f]",
+        "mov [rdx + 8], rcx",
+        "mov rbp, rdx",
+        // CFA = [rbp] + 24:
+        // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg6 (rbp) 0; DW_OP_deref; DW_OP_plus_uconst 24.
+        ".cfi_escape 0x0f, 5, 0x76, 0x00, 0x06, 0x23, 24",
+        "mov rsp, rdx",
+        "mov rdx, rsi",
+        "mov rsi, rbp",
+        "call rax",
+        "2:",
+        "mov rdi, rax",
+        "mov rdx, rbp",
+        "xor ecx, ecx",
+        "mov rsp, [rbp]",
+        ".cfi_def_cfa rsp, 24",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 16",
+        ".cfi_restore rbp",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
+/// Whether a CET shadow stack checks return addresses on this thread.
+///
+/// Intel SDM volume 2, RDSSPQ: a no-operation that leaves its operand alone where shadow stacks are off.
+#[inline]
+pub(crate) fn shadow_stack_enabled() -> bool {
+    let ssp: u64;
+    // SAFETY: rdsspq rax reads a register at most. It is encoded by hand (F3 REX.W 0F 1E /1) because it lies in the
+    // space of hinted no-operations, which every x86_64 processor runs.
+    unsafe {
+        asm!("xor eax, eax", ".byte 0xf3, 0x48, 0x0f, 0x1e, 0xc8", out("rax") ssp, options(nomem, nostack));
+    }
+    ssp != 0
+}

@@ -1,0 +1,173 @@
+//! The bare switch, for those who build their own coroutine or scheduler on it.
+//!
+//! A suspended coroutine is a [`Context`]: a stack pointer and the address to go on at. [`resume`] calls
+//! into it and gives the next context; [`suspend`] goes back to the call. A word and a signal travel with each
+//! switch, in registers. Nothing here allocates, unwinds or touches thread-local storage.
+//!
+//! # Example
+//!
+//! ```
+//! use core::{mem::MaybeUninit, ptr::NonNull};
+//! use coro_asm::raw::{self, Context, Link, Word};
+//!
+//! unsafe extern "C" fn doubler(first: Word, link: NonNull<Link>, _signal: usize) -> Word {
+//!     let mut word = first;
+//!     loop {
+//!         let number = unsafe { word.assume_init() }.addr();
+//!         if number == 0 {
+//!             return word;
+//!         }
+//!         let double = Word::new(core::ptr::without_provenance_mut(number * 2));
+//!         (word, _) = unsafe { raw::suspend(link, double) };
+//!     }
+//! }
+//!
+//! let mut memory = vec![MaybeUninit::<u128>::uninit(); 4096];
+//! let base = NonNull::new(memory.as_mut_ptr_range().end.cast()).unwrap();
+//! let number = |n| Word::new(core::ptr::without_provenance_mut(n));
+//!
+//! let fresh = unsafe { Context::new(base, doubler) };
+//! let (suspended, word) = unsafe { raw::resume(fresh, number(21), 0) };
+//! assert_eq!(unsafe { word.assume_init() }.addr(), 42);
+//! let (finished, _) = unsafe { raw::resume(suspended, number(0), 0) };
+//! assert!(finished.is_finished());
+//! ```
+
+use core::cell::Cell;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use crate::arch;
+
+/// What travels with a switch: one register, which may hold anything, a pointer with its provenance included.
+pub type Word = MaybeUninit<*mut ()>;
+
+/// The function that a coroutine runs: it gets the word and the signal of the first [`resume`], and what it returns goes
+/// to the last one.
+///
+/// An unwinding panic must not leave it; `extern "C"` makes that an abort.
+pub type Entry = unsafe extern "C" fn(value: Word, link: NonNull<Link>, signal: usize) -> Word;
+
+/// The record at the start of a coroutine's stack that leads to its resumer.
+///
+/// It has the form of a frame record, see [`Context::new`].
+#[repr(C, align(16))]
+pub struct Link {
+    parent: Cell<*mut u8>,
+    return_pc: usize,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("parent", &self.parent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A coroutine that does not run: fresh, suspended or finished.
+///
+/// 16 bytes. It is `Copy` because it is only a note of two registers: to resume one twice is undefined behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    sp: NonNull<u8>,
+    pc: usize,
+}
+
+impl Context {
+    /// The bytes that a fresh context takes below `base`.
+    pub const RESERVED: usize = size_of::<Link>();
+
+    /// Prepares a stack so that the first [`resume`] calls `entry`.
+    ///
+    /// Writes a [`Link`] of [`Self::RESERVED`] bytes below `base`; memory from `base` upwards is not touched, so data
+    /// for `entry` can stand there: it finds it behind its link.
+    ///
+    /// # Panics
+    /// When this thread runs on a CET shadow stack or an AArch64 guarded control stack. The processor keeps a
+    /// second copy of return addresses there, which would have to be switched, too.
+    ///
+    /// # Safety
+    /// - `base` is aligned to 16 bytes.
+    /// - The memory below `base` is writable and used by nothing else until the context is finished or
+    ///   given up, as far down as `entry` and all that it calls and every signal handler that runs meanwhile may grow.
+    /// - All resumes happen on the thread that made the first one.
+    #[inline]
+    pub unsafe fn new(base: NonNull<u8>, entry: Entry) -> Self {
+        if arch::shadow_stack_enabled() {
+            shadow_stack_refused();
+        }
+        // SAFETY: the caller owns the memory below `base`.
+        let link = unsafe { base.cast::<Link>().sub(1) };
+        // SAFETY: it is writable, and aligned like `base`, for the size of a link is its alignment.
+        unsafe { link.cast::<Entry>().write(entry) };
+        Self {
+            sp: link.cast(),
+            pc: arch::entry as *const () as usize,
+        }
+    }
+
+    /// Whether the entry function has returned; such a context must not be resumed.
+    #[inline(always)]
+    pub const fn is_finished(self) -> bool {
+        self.pc == 0
+    }
+
+    /// Whether the context has never been resumed.
+    #[inline]
+    pub fn is_fresh(self) -> bool {
+        self.pc == arch::entry as *const () as usize
+    }
+
+    /// The stack pointer: where the [`Link`] stands if fresh or finished, else the lowest word in use.
+    #[inline]
+    pub const fn stack_pointer(self) -> NonNull<u8> {
+        self.sp
+    }
+
+    /// The address at which the coroutine goes on, 0 when finished.
+    #[inline]
+    pub const fn program_counter(self) -> usize {
+        self.pc
+    }
+}
+
+/// Runs a coroutine until it suspends or finishes, and tells with what word.
+///
+/// # Safety
+/// - `context` is not finished, and has not been resumed before.
+/// - The contract of [`Context::new`] still holds, and this is the thread of the first resume.
+/// - The coroutine can make use of `value` and `signal`, which is between it and the caller.
+/// - No frame between the coroutine's entry and its suspension point is skipped by other means (`longjmp`, foreign unwinding).
+#[inline(always)]
+pub unsafe fn resume(context: Context, value: Word, signal: usize) -> (Context, Word) {
+    // SAFETY: the caller gives a context that a switch left or `Context::new` made, for the first time.
+    let (sp, pc, word) = unsafe { arch::resume(context.sp.as_ptr(), context.pc, value, signal) };
+    // SAFETY: a stack pointer is an address in the coroutine's stack, which is not null.
+    let sp = unsafe { NonNull::new_unchecked(sp) };
+    (Context { sp, pc }, word)
+}
+
+/// Suspends the running coroutine and gives its resumer `value`; returns the word and the signal of the next resume.
+///
+/// # Safety
+/// - `link` is what the coroutine's entry function got, and that coroutine is running: this code runs on
+///   its stack, or on that of a coroutine that was resumed (through any number of others) from it.
+/// - If a resume never follows, the frames up to here are never run and their destructors are skipped;
+///   nothing may rely on those.
+#[inline(always)]
+pub unsafe fn suspend(link: NonNull<Link>, value: Word) -> (Word, usize) {
+    // SAFETY: the record lives as long as the coroutine, and only shared references to it are ever made.
+    let link = unsafe { link.as_ref() };
+    // SAFETY: the coroutine runs, so its link holds the stack pointer of the resume that it came from.
+    let (parent, word, signal) = unsafe { arch::suspend(link.parent.get(), value) };
+    link.parent.set(parent);
+    (word, signal)
+}
+
+#[cold]
+#[inline(never)]
+fn shadow_stack_refused() -> ! {
+    panic!("cannot switch stacks while a hardware shadow stack (CET, GCS) is enabled on this thread");
+}

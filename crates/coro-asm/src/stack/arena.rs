@@ -1,0 +1,217 @@
+//! One range of addresses, divided into equal slots, each a guard page and a stack above it.
+
+use core::cell::Cell;
+use core::ptr::{self, NonNull};
+
+use super::StackError;
+
+/// How the guard page below each stack is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GuardKind {
+    /// `MADV_GUARD_INSTALL` (Linux 6.13 and later): a mark in the page table, which takes no mapping of its own.
+    Marker,
+    /// `mprotect(PROT_NONE)`: two mappings for each stack, of which a process has 65,530 by default.
+    Mprotect,
+}
+
+/// Linux `include/uapi/asm-generic/mman-common.h`; in no release of glibc yet.
+const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+/// An advice that no kernel knows.
+const MADV_NONSENSE: libc::c_int = 0x5a5a_5a5a;
+
+/// A slot's addresses are fixed when the arena is made; its memory is opened by [`Arena::open`].
+#[derive(Debug)]
+pub(super) struct Arena {
+    start: NonNull<u8>,
+    stride: usize,
+    guard_size: usize,
+    slots: usize,
+    opened: Cell<usize>,
+    guard: GuardKind,
+}
+
+impl Arena {
+    /// Reserves addresses for `slots` stacks of `stack_size` bytes, rounded up to pages.
+    pub(super) fn reserve(
+        stack_size: usize,
+        slots: usize,
+        guard: Option<GuardKind>,
+    ) -> Result<Self, StackError> {
+        let invalid = StackError::InvalidSize {
+            stack_size,
+            max_stacks: slots,
+        };
+        let page = page_size();
+        let stride = stack_size
+            .checked_next_multiple_of(page)
+            .filter(|&size| size > 0)
+            .and_then(|size| size.checked_add(page))
+            .ok_or(invalid)?;
+        let bytes = stride
+            .checked_mul(slots)
+            .filter(|&bytes| bytes > 0 && bytes <= isize::MAX.unsigned_abs())
+            .ok_or(invalid)?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+        let start = unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(StackError::OutOfMemory {
+                bytes,
+                errno: errno(),
+            });
+        }
+        let Some(start) = NonNull::new(start.cast::<u8>()) else {
+            return Err(StackError::OutOfMemory { bytes, errno: 0 });
+        };
+        // A huge page would make the whole of many stacks resident; the kernel may not have any, so an error is none.
+        // SAFETY: the range is ours, and this advice changes no contents.
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE) };
+        let guard = guard.unwrap_or_else(|| probe(start, page));
+        Ok(Self {
+            start,
+            stride,
+            guard_size: page,
+            slots,
+            opened: Cell::new(0),
+            guard,
+        })
+    }
+
+    /// Makes up to `wanted` more slots usable and returns their tops.
+    ///
+    /// # Errors
+    /// When not even one could be opened.
+    pub(super) fn open(
+        &self,
+        wanted: usize,
+    ) -> Result<impl Iterator<Item = NonNull<u8>> + use<'_>, StackError> {
+        let first = self.opened.get();
+        let count = wanted.min(self.slots - first);
+        if count == 0 {
+            return Err(StackError::Exhausted {
+                max_stacks: self.slots,
+            });
+        }
+        let opened = match self.guard {
+            GuardKind::Marker => self.open_marked(first, count)?,
+            GuardKind::Mprotect => self.open_protected(first, count)?,
+        };
+        self.opened.set(first + opened);
+        Ok((first..first + opened).map(|slot| self.slot(slot + 1)))
+    }
+
+    fn open_marked(&self, first: usize, count: usize) -> Result<usize, StackError> {
+        for slot in first..first + count {
+            let guard = self.slot(slot).as_ptr().cast();
+            // SAFETY: the page is ours, holds nothing, and is never used for data.
+            if unsafe { libc::madvise(guard, self.guard_size, MADV_GUARD_INSTALL) } != 0 {
+                return Err(StackError::OutOfMemory {
+                    bytes: self.guard_size,
+                    errno: errno(),
+                });
+            }
+        }
+        self.make_writable(self.slot(first), count * self.stride)?;
+        Ok(count)
+    }
+
+    fn open_protected(&self, first: usize, count: usize) -> Result<usize, StackError> {
+        for slot in first..first + count {
+            // SAFETY: a slot is longer than its guard.
+            let limit = unsafe { self.slot(slot).add(self.guard_size) };
+            match self.make_writable(limit, self.stride - self.guard_size) {
+                Ok(()) => {}
+                Err(_) if slot > first => return Ok(slot - first),
+                Err(StackError::OutOfMemory {
+                    errno: libc::ENOMEM, ..
+                }) => {
+                    return Err(StackError::TooManyMappings { stacks: first });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    fn make_writable(&self, start: NonNull<u8>, bytes: usize) -> Result<(), StackError> {
+        // SAFETY: the range lies in unopened slots of our mapping, which no one uses yet.
+        match unsafe { libc::mprotect(start.as_ptr().cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) } {
+            0 => Ok(()),
+            _ => Err(StackError::OutOfMemory {
+                bytes,
+                errno: errno(),
+            }),
+        }
+    }
+
+    /// The lowest address of a slot, where its guard is; that of `slots` is the end of the arena.
+    fn slot(&self, index: usize) -> NonNull<u8> {
+        debug_assert!(index <= self.slots);
+        // SAFETY: the mapping is `slots * stride` bytes long.
+        unsafe { self.start.add(index * self.stride) }
+    }
+
+    /// The index of the slot in which `address` lies.
+    pub(super) fn index_of(&self, address: NonNull<u8>) -> usize {
+        (address.addr().get() - self.start.addr().get()) / self.stride
+    }
+
+    /// Gives the pages of `count` slots from `first` back to the kernel; they read as zero afterwards.
+    ///
+    /// # Safety
+    /// - No stack of these slots is in use.
+    pub(super) unsafe fn give_back(&self, first: usize, count: usize) {
+        let start = self.slot(first).as_ptr().cast();
+        // Guard markers and protected pages stay as they are. An error (locked memory) leaves the pages resident.
+        // SAFETY: the range is ours, and its contents are not needed by the caller's promise.
+        unsafe { libc::madvise(start, count * self.stride, libc::MADV_DONTNEED) };
+    }
+
+    pub(super) fn opened(&self) -> usize {
+        self.opened.get()
+    }
+
+    pub(super) fn guard(&self) -> GuardKind {
+        self.guard
+    }
+
+    /// The bytes of a stack, without its guard.
+    pub(super) fn stack_size(&self) -> usize {
+        self.stride - self.guard_size
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, of this length, and its owner keeps no pointer into it past this.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.slots * self.stride) };
+    }
+}
+
+/// Finds out whether this kernel marks guards.
+///
+/// Emulators (QEMU's user mode) accept any advice and do nothing, so acceptance proves something only where nonsense
+/// is refused.
+fn probe(start: NonNull<u8>, page: usize) -> GuardKind {
+    let start = start.as_ptr().cast();
+    // SAFETY: the page is the guard of the first slot and holds nothing.
+    let nonsense_refused = unsafe { libc::madvise(start, page, MADV_NONSENSE) } != 0;
+    // SAFETY: the same.
+    if nonsense_refused && unsafe { libc::madvise(start, page, MADV_GUARD_INSTALL) } == 0 {
+        GuardKind::Marker
+    } else {
+        GuardKind::Mprotect
+    }
+}
+
+fn page_size() -> usize {
+    // SAFETY: it only reads a constant of the system.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+fn errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}

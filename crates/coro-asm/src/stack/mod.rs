@@ -1,0 +1,46 @@
+//! Memory that coroutines run on.
+
+use core::ptr::NonNull;
+
+#[cfg(feature = "std")]
+mod arena;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "alloc")]
+mod heap;
+#[cfg(feature = "std")]
+mod pool;
+mod r#static;
+
+#[cfg(feature = "std")]
+pub use self::arena::GuardKind;
+#[cfg(feature = "std")]
+pub use self::error::StackError;
+#[cfg(feature = "alloc")]
+pub use self::heap::HeapStack;
+#[cfg(feature = "std")]
+pub use self::pool::{PoolStats, PooledStack, StackPool, StackPoolConfig};
+pub use self::r#static::StaticStack;
+
+/// The alignment of a stack's base, in bytes, on both architectures.
+pub(crate) const ALIGNMENT: usize = 16;
+
+/// Memory for one coroutine at a time, which grows downwards from [`base`](Self::base).
+///
+/// # Safety
+/// - `base` and `limit` give the same addresses for the whole life of the value, wherever it is moved.
+/// - `base` is aligned to 16 bytes and not below `limit`.
+/// - The bytes from `limit` up to `base` are readable and writable, and nothing but the coroutine that
+///   holds the value uses them, until the value is dropped. **If it is never dropped, they stay so for the rest of the
+///   program**: forgetting a suspended coroutine is safe, and its frames may be pinned.
+///   So a stack in borrowed memory needs a `'static` borrow.
+/// - A write below `limit` either lies in memory that nothing else uses or traps, so far down as code without stack
+///   probes may reach, which is one page. (Rust probes each page of a large frame.) A stack without a trap
+///   must come from an `unsafe` constructor that has the caller answer for the depth.
+pub unsafe trait Stack {
+    /// The highest address, one past the last usable byte.
+    fn base(&self) -> NonNull<u8>;
+
+    /// The lowest usable address.
+    fn limit(&self) -> NonNull<u8>;
+}

@@ -1,0 +1,287 @@
+//! A pool of guarded stacks for one thread.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::{Cell, UnsafeCell};
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::arena::{Arena, GuardKind};
+use super::{Stack, StackError};
+
+/// How many stacks are opened at once.
+const SLAB: usize = 64;
+
+/// A stack's top is moved down by one of this many cache lines.
+///
+/// Tops at equal offsets in their pages would share a few sets of the first-level cache, so that each switch among more
+/// than a dozen coroutines missed it.
+const COLOURS: usize = 16;
+
+/// Bytes in a cache line, or a divisor of it.
+const LINE: usize = 64;
+
+/// What a [`StackPool`] is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StackPoolConfig {
+    /// Bytes of memory for each stack, rounded up to whole pages; the guard page comes on top. Just under 1 KiB of
+    /// it is not usable, for it spreads the tops over the cache. Pages become resident when they are first touched.
+    pub stack_size: usize,
+    /// The most stacks that exist at a time. Only addresses are reserved for them.
+    pub max_stacks: usize,
+    /// How to make guards; the best that the kernel has if `None`.
+    pub guard: Option<GuardKind>,
+}
+
+impl StackPoolConfig {
+    /// A pool of up to `max_stacks` stacks of `stack_size` bytes.
+    pub const fn new(stack_size: usize, max_stacks: usize) -> Self {
+        Self {
+            stack_size,
+            max_stacks,
+            guard: None,
+        }
+    }
+}
+
+/// 64 KiB for each of up to 16,384 stacks: 1 GiB of addresses.
+impl Default for StackPoolConfig {
+    fn default() -> Self {
+        Self::new(64 * 1024, 16_384)
+    }
+}
+
+/// What a pool holds at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Stacks that have been opened and guarded.
+    pub opened: usize,
+    /// Stacks that are out.
+    pub in_use: usize,
+    /// Stacks that wait in the pool.
+    pub idle: usize,
+    /// The most that [`StackPoolConfig`] allows.
+    pub max_stacks: usize,
+    /// Usable bytes of each.
+    pub usable_size: usize,
+    /// How overflow is caught.
+    pub guard: GuardKind,
+}
+
+/// Guarded stacks in one arena, for coroutines of one thread.
+///
+/// [`acquire`](Self::acquire) takes the stack that was returned last, whose pages and cache lines are warm, in
+/// constant time; only when none is left are 64 more opened. Each stack has a guard page below it, and its top is
+/// coloured: moved by a few cache lines, so that many coroutines do not fight for the same sets of the cache.
+///
+/// A stack keeps its pages when it is returned. [`trim`](Self::trim) gives them back, for idle times.
+///
+/// The pool may be dropped before its stacks; the memory goes when the last of them does.
+pub struct StackPool {
+    inner: NonNull<Inner>,
+}
+
+/// A stack from a [`StackPool`], to which it returns when dropped. One pointer.
+pub struct PooledStack {
+    base: NonNull<u8>,
+}
+
+struct Inner {
+    /// Bases of idle stacks, the one to use next last. Its capacity covers all opened ones.
+    idle: UnsafeCell<Vec<NonNull<u8>>>,
+    usable_size: usize,
+    /// Whether the pool's handle is gone.
+    orphaned: Cell<bool>,
+    max_stacks: usize,
+    arena: Arena,
+}
+
+/// What stands at the base of each acquired stack, above the usable bytes, on the line of the first frame.
+#[repr(C, align(16))]
+struct Header {
+    pool: NonNull<Inner>,
+}
+
+impl StackPool {
+    /// Reserves the addresses of a pool; no stack is opened yet.
+    ///
+    /// # Errors
+    /// [`StackError::InvalidSize`] for a size or number of zero, or too large to address;
+    /// [`StackError::OutOfMemory`] when the kernel refuses the addresses.
+    pub fn new(config: StackPoolConfig) -> Result<Self, StackError> {
+        let arena = Arena::reserve(config.stack_size, config.max_stacks, config.guard)?;
+        let inner = Box::new(Inner {
+            idle: UnsafeCell::new(Vec::new()),
+            usable_size: arena.stack_size() - (COLOURS - 1) * LINE - size_of::<Header>(),
+            orphaned: Cell::new(false),
+            max_stacks: config.max_stacks,
+            arena,
+        });
+        Ok(Self {
+            inner: NonNull::from(Box::leak(inner)),
+        })
+    }
+
+    /// Takes a stack out of the pool. Constant time, and no system call unless new stacks have to be opened.
+    ///
+    /// # Errors
+    /// [`StackError::Exhausted`] when `max_stacks` are in use, [`StackError::TooManyMappings`] or
+    /// [`StackError::OutOfMemory`] when the kernel gives no more.
+    #[inline]
+    pub fn acquire(&self) -> Result<PooledStack, StackError> {
+        let inner = self.inner();
+        // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
+        let idle = unsafe { &mut *inner.idle.get() };
+        let base = match idle.pop() {
+            Some(base) => base,
+            None => inner.grow()?,
+        };
+        let header = base.cast::<Header>();
+        // SAFETY: each base has room for a header above it, at its alignment, and no one else uses an idle stack.
+        unsafe { header.write(Header { pool: self.inner }) };
+        Ok(PooledStack { base })
+    }
+
+    /// Gives the pages of all idle stacks back to the kernel, neighbours in one call.
+    ///
+    /// The next use of such a stack faults its pages in again, which costs hundreds of times an acquire, so this is for
+    /// a timer in idle times and not for the end of each connection.
+    pub fn trim(&self) {
+        let inner = self.inner();
+        // SAFETY: as in `acquire`.
+        let idle = unsafe { &mut *inner.idle.get() };
+        // All are cold from now on, so their order is free: the lowest address next.
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        let runs = idle.chunk_by(|&high, &low| inner.arena.index_of(high) == inner.arena.index_of(low) + 1);
+        for run in runs {
+            let lowest = inner.arena.index_of(run[run.len() - 1]);
+            // SAFETY: these stacks are idle.
+            unsafe { inner.arena.give_back(lowest, run.len()) };
+        }
+    }
+
+    /// Counts the stacks.
+    pub fn stats(&self) -> PoolStats {
+        let inner = self.inner();
+        // SAFETY: as in `acquire`.
+        let idle = unsafe { &*inner.idle.get() }.len();
+        let opened = inner.arena.opened();
+        PoolStats {
+            opened,
+            in_use: opened - idle,
+            idle,
+            max_stacks: inner.max_stacks,
+            usable_size: inner.usable_size,
+            guard: inner.arena.guard(),
+        }
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner {
+        // SAFETY: it is freed by the last of this handle and the stacks that are out.
+        unsafe { self.inner.as_ref() }
+    }
+}
+
+impl Inner {
+    /// Opens a slab of stacks and returns the base of one.
+    #[cold]
+    #[inline(never)]
+    fn grow(&self) -> Result<NonNull<u8>, StackError> {
+        let first = self.arena.opened();
+        let tops = self.arena.open(SLAB)?;
+        let bases = tops.zip(first..).map(|(top, index)| {
+            let offset = (index % COLOURS) * LINE + size_of::<Header>();
+            // SAFETY: a stack is at least a page long, which is more than all colours and the header.
+            unsafe { top.sub(offset) }
+        });
+        // SAFETY: as in `StackPool::acquire`, whose own reference is not used after this call.
+        let idle = unsafe { &mut *self.idle.get() };
+        idle.extend(bases);
+        idle.reverse();
+        idle.reserve(self.arena.opened() - idle.len());
+        idle.pop().ok_or(StackError::Exhausted {
+            max_stacks: self.max_stacks,
+        })
+    }
+}
+
+impl Drop for StackPool {
+    fn drop(&mut self) {
+        if self.stats().in_use == 0 {
+            // SAFETY: it came from `Box::leak`, and neither a stack nor another handle refers to it.
+            drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+        } else {
+            self.inner().orphaned.set(true);
+        }
+    }
+}
+
+impl Drop for PooledStack {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `acquire` wrote it, and a coroutine only writes below the base.
+        let header = unsafe { self.base.cast::<Header>().as_ref() };
+        let pool = header.pool;
+        // SAFETY: a pool outlives its stacks.
+        let inner = unsafe { pool.as_ref() };
+        // SAFETY: as in `StackPool::acquire`; a stack is not `Send`, so this is the pool's thread.
+        let idle = unsafe { &mut *inner.idle.get() };
+        idle.push(self.base);
+        if inner.orphaned.get() {
+            free_if_last(pool);
+        }
+    }
+}
+
+/// Frees an orphaned pool when all its stacks are back.
+#[cold]
+#[inline(never)]
+fn free_if_last(pool: NonNull<Inner>) {
+    // SAFETY: the caller has just used it.
+    let inner = unsafe { pool.as_ref() };
+    // SAFETY: as in `StackPool::acquire`.
+    let idle = unsafe { &*inner.idle.get() }.len();
+    if idle == inner.arena.opened() {
+        // SAFETY: it came from `Box::leak`; the handle is gone and no stack is out.
+        drop(unsafe { Box::from_raw(pool.as_ptr()) });
+    }
+}
+
+// SAFETY: the addresses are computed from the base alone. It is a multiple of 16, for a slot's top is page-aligned and
+// colours and header are multiples of 16. The slot is handed out to one `PooledStack` at a time and stays mapped until the last one is
+// dropped; a forgotten one is never counted as idle, so then it stays for ever. Below the limit come less than a page of the same
+// slot, then its guard page.
+unsafe impl Stack for PooledStack {
+    #[inline]
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> NonNull<u8> {
+        // SAFETY: as in `drop`.
+        let header = unsafe { self.base.cast::<Header>().as_ref() };
+        // SAFETY: a pool outlives its stacks.
+        let usable = unsafe { header.pool.as_ref() }.usable_size;
+        // SAFETY: that many bytes lie between the guard and the base, whatever the colour.
+        unsafe { self.base.sub(usable) }
+    }
+}
+
+impl fmt::Debug for StackPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StackPool").field(&self.stats()).finish()
+    }
+}
+
+impl fmt::Debug for PooledStack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PooledStack")
+            .field("base", &self.base)
+            .field("limit", &self.limit())
+            .finish()
+    }
+}
