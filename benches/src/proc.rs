@@ -23,6 +23,17 @@ pub fn proportional_bytes(pid: u32) -> Result<u64> {
     rollup(pid, "Pss:")
 }
 
+/// Memory that new work may take without swapping, in bytes.
+///
+/// # Errors
+///
+/// When `/proc/meminfo` cannot be read.
+pub fn available_bytes() -> Result<u64> {
+    let path = "/proc/meminfo";
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    kibibytes(&text, "MemAvailable:").with_context(|| format!("no MemAvailable in {path}"))
+}
+
 /// Number of mappings of a process; the kernel's limit is `vm.max_map_count`.
 ///
 /// # Errors
@@ -93,16 +104,18 @@ fn parent(stat: &str) -> Option<u32> {
 }
 
 fn rollup(pid: u32, field: &str) -> Result<u64> {
-    let text = read(pid, "smaps_rollup")?;
-    let kibibytes = text
+    kibibytes(&read(pid, "smaps_rollup")?, field)
+        .with_context(|| format!("no {field} in /proc/{pid}/smaps_rollup"))
+}
+
+/// The value of a line `FIELD 123 kB`, in bytes.
+fn kibibytes(text: &str, field: &str) -> Option<u64> {
+    let value = text
         .lines()
-        .find_map(|line| line.strip_prefix(field))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .with_context(|| format!("no {field} in /proc/{pid}/smaps_rollup"))?;
-    Ok(kibibytes
-        .parse::<u64>()
-        .with_context(|| format!("{field} of /proc/{pid}/smaps_rollup"))?
-        * 1024)
+        .find_map(|line| line.strip_prefix(field))?
+        .trim()
+        .strip_suffix(" kB")?;
+    Some(value.parse::<u64>().ok()? * 1024)
 }
 
 fn read(pid: u32, file: &str) -> Result<String> {

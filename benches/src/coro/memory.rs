@@ -3,6 +3,7 @@ use std::{env, process};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::ours::CoroAsm;
 use super::workloads::STACK_BYTES;
 use super::{Resume, Spawn};
 use crate::compare::Report;
@@ -16,6 +17,8 @@ const SUBCOMMAND: &str = "coro-memory";
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Contestant {
+    /// Ours on its pool of guarded stacks.
+    CoroAsm,
     /// corosensei on stacks of its own.
     Corosensei,
     /// corosensei on one mapping, without guards.
@@ -33,6 +36,7 @@ pub enum Contestant {
 impl Contestant {
     const fn name(self) -> &'static str {
         match self {
+            Self::CoroAsm => "coro_asm",
             Self::Corosensei => "corosensei",
             Self::CorosenseiArena => "corosensei_arena",
             Self::CorosenseiColoured => "corosensei_coloured",
@@ -50,6 +54,12 @@ struct Growth {
     mappings: usize,
 }
 
+impl Growth {
+    fn bytes_each(self, count: usize) -> f64 {
+        self.resident_bytes as f64 / count as f64
+    }
+}
+
 /// Suspends `count` coroutines in this process and prints what they added, then ends the process.
 ///
 /// Nothing is dropped: unwinding a million coroutines takes a while and is measured elsewhere.
@@ -59,6 +69,7 @@ struct Growth {
 /// When the contestant cannot make so many coroutines.
 pub fn report_own_memory(contestant: Contestant, count: usize) -> Result<()> {
     let growth = match contestant {
+        Contestant::CoroAsm => growth(CoroAsm::new(count)?, count),
         Contestant::Corosensei => growth(Corosensei::with_default_stacks(STACK_BYTES), count),
         Contestant::CorosenseiArena => growth(Corosensei::on_arena(Arena::new(count, false)?), count),
         Contestant::CorosenseiColoured => growth(Corosensei::on_arena(Arena::new(count, true)?), count),
@@ -115,8 +126,11 @@ fn in_child(contestant: Contestant, count: usize) -> Result<Growth> {
     })
 }
 
-/// Memory of 100,000 suspended coroutines (10,000 where each takes guarded mappings of its own), and of a million.
+/// Memory of 100,000 suspended coroutines (10,000 where each takes guarded mappings of its own), and of a million
+/// of ours.
 pub(super) fn figures(report: &mut Report) -> Result<()> {
+    let ours = in_child(Contestant::CoroAsm, 100_000)?;
+    report.figure("coro.rss_per_coroutine", ours.bytes_each(100_000), "bytes");
     for (contestant, count) in [
         (Contestant::CorosenseiArena, 100_000),
         (Contestant::CorosenseiColoured, 100_000),
@@ -125,18 +139,37 @@ pub(super) fn figures(report: &mut Report) -> Result<()> {
         (Contestant::Corosensei, 10_000),
         (Contestant::Generator, 10_000),
     ] {
-        let growth = in_child(contestant, count)?;
-        let per_coroutine = growth.resident_bytes as f64 / count as f64;
+        let rival = in_child(contestant, count)?;
+        let name = contestant.name();
         report.figure(
-            format!("coro.rss_per_coroutine.{}", contestant.name()),
-            per_coroutine,
+            format!("coro.rss_per_coroutine.{name}"),
+            rival.bytes_each(count),
             "bytes",
         );
         report.figure(
-            format!("coro.vmas_{}k.{}", count / 1000, contestant.name()),
-            growth.mappings as f64,
+            format!("coro.vmas_{}k.{name}", count / 1000),
+            rival.mappings as f64,
             "mappings",
         );
     }
+    million(report)
+}
+
+/// A million suspended coroutines, where the machine has the memory.
+fn million(report: &mut Report) -> Result<()> {
+    const COUNT: usize = 1_000_000;
+    const NEEDED: u64 = 6 << 30;
+    let available = proc::available_bytes()?;
+    if available < NEEDED {
+        println!("a million coroutines need {NEEDED} bytes of memory, but only {available} are available\n");
+        return Ok(());
+    }
+    let ours = in_child(Contestant::CoroAsm, COUNT)?;
+    report.figure("coro.vmas_1m", ours.mappings as f64, "mappings");
+    report.figure(
+        "coro.rss_1m",
+        ours.resident_bytes as f64 / f64::from(1 << 30),
+        "GiB",
+    );
     Ok(())
 }

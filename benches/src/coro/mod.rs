@@ -2,6 +2,7 @@
 
 mod contestant;
 mod memory;
+mod ours;
 mod workloads;
 
 use anyhow::Result;

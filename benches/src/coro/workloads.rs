@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
+use super::ours::CoroAsm;
 use super::{Complete, Resume, Spawn, through_frames};
 use crate::compare::{Options, Workload};
 use crate::rivals::{
@@ -17,6 +18,7 @@ pub(super) const STACK_BYTES: usize = 16 << 10;
 /// A guarded mapping takes two of the 65,530 that a process may have by default, so contestants without an arena
 /// of guarded stacks stay below this many coroutines.
 const GUARDED_MAPPINGS: usize = 30_000;
+const OURS: &str = "coro_asm";
 const ID: u64 = 0x5bd1_e995;
 
 /// Resume and suspend one coroutine, reached through memory as a scheduler reaches it.
@@ -39,6 +41,7 @@ pub fn nested<const FRAMES: usize>() -> Result<Workload<'static>> {
 
 fn one_coroutine<const FRAMES: usize>(key: &str) -> Result<Workload<'static>> {
     Ok(Workload::new(key, OPERATIONS)
+        .ours(OURS, single::<FRAMES, _>(CoroAsm::new(1)?)?)
         .rival(
             "corosensei",
             single::<FRAMES, _>(Corosensei::with_default_stacks(STACK_BYTES))?,
@@ -105,7 +108,8 @@ pub fn round_robin(count: usize, order: Order, options: &Options) -> Result<Work
     let indices = order.indices(count);
     let each = |indices: &Rc<[u32]>| Rc::clone(indices);
 
-    let mut workload = Workload::new(format!("coro.rr{size}{suffix}"), count as u64);
+    let mut workload = Workload::new(format!("coro.rr{size}{suffix}"), count as u64)
+        .ours(OURS, many(CoroAsm::new(count)?, each(&indices))?);
     if count <= GUARDED_MAPPINGS / 2 {
         workload = workload
             .rival(
@@ -152,6 +156,7 @@ fn many<S: Spawn>(mut spawner: S, order: Rc<[u32]>) -> Result<impl FnMut() -> u6
 /// When a stack cannot be mapped.
 pub fn create() -> Result<Workload<'static>> {
     Ok(Workload::new("coro.create", OPERATIONS)
+        .ours(OURS, completions(CoroAsm::new(1)?))
         .rival("corosensei", completions(CorosenseiScoped::new()?))
         .rival("corosensei_owned", completions(CorosenseiOwned::new()?))
         .rival("generator", completions(GeneratorReused::new()))

@@ -17,7 +17,7 @@ Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
 Content-Type: text/plain\r\n\
 Content-Length: 12\r\n\
 \r\n\
-Hello, World";
+hello world\n";
 /// How many responses one write can hold.
 const PIPELINED: usize = 64;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";

@@ -9,8 +9,8 @@ use rustix::process::geteuid;
 
 use super::child::{Place, Server, find_program};
 
-/// The body of `/hello`.
-pub(super) const HELLO: &str = "Hello, World";
+/// The body of `/hello`, twelve bytes.
+pub(super) const HELLO: &str = "hello world\n";
 /// The hidden subcommand that runs the floor.
 const FLOOR_SUBCOMMAND: &str = "epoll-floor";
 
