@@ -1,1 +1,30 @@
 #![doc = include_str!("../README.md")]
+
+mod answers;
+mod error;
+mod files;
+#[cfg(feature = "unstable-fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod handler;
+mod http;
+mod listen;
+mod request;
+mod response;
+mod route;
+mod server;
+mod settings;
+mod worker;
+
+#[cfg(feature = "config")]
+pub mod config;
+
+pub use answers::Welcome;
+pub use error::Error;
+pub use files::Files;
+pub use handler::Handler;
+pub use http::status::Status;
+pub use request::{Body, BodyError, Request};
+pub use response::{IntoResponse, InvalidHeader, Response};
+pub use server::{Builder, Server, StopHandle};
+pub use settings::{Limits, Timeouts};

@@ -1,0 +1,221 @@
+//! Static files: a folder served as it is.
+
+mod cache;
+mod open;
+mod resource;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+pub(crate) use self::cache::FileCache;
+pub(crate) use self::resource::Found;
+use self::resource::{Resource, Variant};
+use crate::http::conditional::{Verdict, range_applies};
+use crate::http::range::{self, Range};
+use crate::http::{encode, negotiate};
+use crate::response::Content;
+use crate::{Handler, Request, Response, Status};
+
+/// What stands percent-encoded in the path of a Location field (RFC 3986, section 3.3, and the percent sign).
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Serves the files below one folder.
+///
+/// `GET` and `HEAD` are answered with validators (ETag, Last-Modified), single ranges, the file's media type, and a
+/// sibling `.br`, `.zst` or `.gz` where the client takes it and it is not older than the file. A path that ends in `/`
+/// serves `index.html`; a folder without its slash is redirected to it. Nothing outside the folder is reached: the
+/// kernel resolves each path beneath it, symbolic links included (`openat2`; kernels without it get no symbolic links
+/// at all). Names that begin with a dot are hidden, but for `.well-known`.
+///
+/// A worker keeps what it has read for a second, files up to 16 KiB in memory and larger ones open, and looks again
+/// after that.
+#[derive(Debug)]
+pub struct Files {
+    root: Arc<OwnedFd>,
+    path: PathBuf,
+}
+
+impl Files {
+    /// Serves what is below the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when `path` is not there, is not a folder or may not be opened.
+    pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        Ok(Self {
+            root: Arc::new(open::folder(path)?),
+            path: path.to_path_buf(),
+        })
+    }
+
+    fn get(&self, request: &Request<'_>) -> Response {
+        let tail = request.tail();
+        if is_hidden(tail) {
+            return Response::page(Status::NOT_FOUND);
+        }
+        match request.context().resource(&self.root, tail) {
+            Ok(Found::File(resource)) => respond(request, &resource),
+            Ok(Found::Folder) => redirect_to_folder(request),
+            Err(status) => Response::page(status),
+        }
+    }
+}
+
+impl Handler for Files {
+    fn handle(&self, request: &mut Request<'_>) -> Response {
+        const ALLOW: &str = "GET, HEAD, OPTIONS";
+        let refused = match request.method() {
+            "GET" | "HEAD" => return self.get(request),
+            "OPTIONS" => Response::new(Status::NO_CONTENT),
+            _ => Response::page(Status::METHOD_NOT_ALLOWED),
+        };
+        refused
+            .with_header("Allow", ALLOW)
+            .unwrap_or_else(crate::IntoResponse::into_response)
+    }
+
+    fn describe(&self) -> String {
+        format!("files {}", self.path.display())
+    }
+}
+
+fn is_hidden(path: &str) -> bool {
+    memchr::memmem::find(path.as_bytes(), b"/.").is_some()
+        && path
+            .split('/')
+            .any(|segment| segment.starts_with('.') && segment != ".well-known")
+}
+
+/// The Location is made from one slash and the path, so that `//host/folder` cannot send a client to `host`.
+fn redirect_to_folder(request: &Request<'_>) -> Response {
+    let path = utf8_percent_encode(request.path().trim_start_matches('/'), PATH);
+    let location = match request.query() {
+        Some(query) => format!("/{path}/?{query}"),
+        None => format!("/{path}/"),
+    };
+    Response::redirect(Status::MOVED_PERMANENTLY, location).unwrap_or_else(crate::IntoResponse::into_response)
+}
+
+fn respond(request: &Request<'_>, resource: &Rc<Resource>) -> Response {
+    let fields = Conditions::read(request);
+    let coding = match (fields.range, fields.accept_encoding) {
+        (None, Some(accept)) if resource.has_codings() => {
+            negotiate::choose(accept, |coding| resource.coded(coding).is_some())
+        }
+        _ => None,
+    };
+    let variant = coding
+        .and_then(|coding| resource.coded(coding))
+        .unwrap_or_else(|| resource.identity());
+    let response = Response {
+        prepared: Some(variant.fields()),
+        ..Response::new(Status::OK)
+    };
+    match fields.preconditions.evaluate(variant.validators()) {
+        Verdict::NotModified => return response.with_status(Status::NOT_MODIFIED),
+        Verdict::Failed => return Response::page(Status::PRECONDITION_FAILED),
+        Verdict::Proceed => {}
+    }
+    let applies = fields
+        .if_range
+        .is_none_or(|value| range_applies(value, variant.validators()));
+    let range = match fields.range {
+        Some(value) if applies => range::parse(value, variant.len()),
+        _ => Range::Whole,
+    };
+    match range {
+        Range::Whole => Response {
+            content: variant.content(),
+            ..response
+        },
+        Range::Single { first, last } => partial(response, variant, first, last),
+        Range::Unsatisfiable => Response::page(Status::RANGE_NOT_SATISFIABLE)
+            .with_header("Content-Range", format!("bytes */{}", variant.len()))
+            .unwrap_or_else(crate::IntoResponse::into_response),
+    }
+}
+
+fn partial(response: Response, variant: &Variant, first: u64, last: u64) -> Response {
+    let mut fields = variant.fields().to_vec();
+    encode::field(
+        &mut fields,
+        "Content-Range",
+        &format!("bytes {first}-{last}/{}", variant.len()),
+    );
+    let content: Content = variant.part(first, last - first + 1);
+    Response {
+        prepared: Some(fields.into()),
+        content,
+        ..response
+    }
+    .with_status(Status::PARTIAL_CONTENT)
+}
+
+/// The request's fields that choose among representations, found in one pass.
+#[derive(Default)]
+struct Conditions<'a> {
+    accept_encoding: Option<&'a [u8]>,
+    range: Option<&'a [u8]>,
+    if_range: Option<&'a [u8]>,
+    preconditions: crate::http::conditional::Preconditions<'a>,
+}
+
+impl<'a> Conditions<'a> {
+    fn read(request: &'a Request<'_>) -> Self {
+        let mut all = Self::default();
+        for (name, value) in request.headers() {
+            let slot = match name.len() {
+                5 if name.eq_ignore_ascii_case("range") => &mut all.range,
+                8 if name.eq_ignore_ascii_case("if-range") => &mut all.if_range,
+                8 if name.eq_ignore_ascii_case("if-match") => &mut all.preconditions.if_match,
+                13 if name.eq_ignore_ascii_case("if-none-match") => &mut all.preconditions.if_none_match,
+                15 if name.eq_ignore_ascii_case("accept-encoding") => &mut all.accept_encoding,
+                17 if name.eq_ignore_ascii_case("if-modified-since") => {
+                    &mut all.preconditions.if_modified_since
+                }
+                19 if name.eq_ignore_ascii_case("if-unmodified-since") => {
+                    &mut all.preconditions.if_unmodified_since
+                }
+                _ => continue,
+            };
+            *slot = Some(value);
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_names_are_hidden_but_for_the_well_known_folder() {
+        for path in ["/.git/config", "/a/.htpasswd", "/.well-known/.x"] {
+            assert!(is_hidden(path), "{path}");
+        }
+        for path in ["/", "/a.b", "/.well-known/x", "/a..b"] {
+            assert!(!is_hidden(path), "{path}");
+        }
+    }
+}
