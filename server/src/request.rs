@@ -78,6 +78,10 @@ impl<'a> Request<'a> {
         self.body.io.peer()
     }
 
+    pub(crate) const fn has_dots(&self) -> bool {
+        self.head.target.has_dots
+    }
+
     pub(crate) fn context(&self) -> &Context {
         self.body.io.context()
     }

@@ -49,12 +49,7 @@ impl Router {
         let mut routes: Vec<_> = self
             .trie
             .iter()
-            .map(|(path, handler)| {
-                (
-                    String::from_utf8_lossy(path).into_owned(),
-                    handler.describe(),
-                )
-            })
+            .map(|(path, handler)| (String::from_utf8_lossy(path).into_owned(), handler.describe()))
             .collect();
         routes.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         routes

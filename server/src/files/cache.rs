@@ -1,9 +1,10 @@
 //! What one worker remembers of the files that it served.
 
-use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+
+use trie8::Trie;
 
 use super::resource::{Found, Resource};
 use crate::Status;
@@ -18,8 +19,9 @@ const MAX_MEMORY: usize = 32 * 1024 * 1024;
 /// Resources by folder and path.
 #[derive(Debug, Default)]
 pub(crate) struct FileCache {
-    /// A worker serves one or two folders, so a scan finds the right one.
-    folders: Vec<(usize, HashMap<Box<str>, Entry>)>,
+    /// A worker serves one or two folders, so a scan finds the right one. Paths come from clients, who could choose them to
+    /// collide in a hash table; a trie has no bad case.
+    folders: Vec<(usize, Trie<Entry>)>,
     files: usize,
     memory: usize,
 }
@@ -38,7 +40,7 @@ impl FileCache {
         // The router keeps every folder open for as long as a worker runs, so its address names it.
         let folder = Arc::as_ptr(root) as usize;
         if let Some((_, entries)) = self.folders.iter_mut().find(|(known, _)| *known == folder)
-            && let Some(entry) = entries.get_mut(path)
+            && let Some(entry) = entries.get_mut(path.as_bytes())
             && now.wrapping_sub(entry.opened) < FRESH
         {
             entry.used = now;
@@ -54,7 +56,7 @@ impl FileCache {
 
     fn forget(&mut self, folder: usize, path: &str) {
         let entries = self.folders.iter_mut().find(|(known, _)| *known == folder);
-        if let Some(entry) = entries.and_then(|(_, entries)| entries.remove(path)) {
+        if let Some(entry) = entries.and_then(|(_, entries)| entries.remove(path.as_bytes())) {
             self.files -= 1;
             self.memory -= entry.resource.memory();
         }
@@ -64,35 +66,32 @@ impl FileCache {
         if self.files >= MAX_FILES || self.memory >= MAX_MEMORY {
             self.evict();
         }
-        self.files += 1;
-        self.memory += resource.memory();
+        let memory = resource.memory();
         let at = self
             .folders
             .iter()
             .position(|(known, _)| *known == folder)
             .unwrap_or_else(|| {
-                self.folders.push((folder, HashMap::new()));
+                self.folders.push((folder, Trie::new()));
                 self.folders.len() - 1
             });
-        self.folders[at].1.insert(
-            path.into(),
-            Entry {
-                resource,
-                opened: now,
-                used: now,
-            },
-        );
+        let entry = Entry {
+            resource,
+            opened: now,
+            used: now,
+        };
+        // A path that is too long for a key is served without being remembered.
+        if self.folders[at].1.insert(path.as_bytes(), entry).is_ok() {
+            self.files += 1;
+            self.memory += memory;
+        }
     }
 
     /// Drops the least recently used quarter at once, so that a scan over more files than fit here costs one look over
     /// all entries in many.
     fn evict(&mut self) {
-        let mut uses: Vec<u64> = self
-            .folders
-            .iter()
-            .flat_map(|(_, set)| set.values())
-            .map(|entry| entry.used)
-            .collect();
+        let all = self.folders.iter().flat_map(|(_, entries)| entries.iter());
+        let mut uses: Vec<u64> = all.map(|(_, entry)| entry.used).collect();
         if uses.is_empty() {
             return;
         }
@@ -101,15 +100,17 @@ impl FileCache {
         // Entries of one millisecond tie, so the number that goes is counted too.
         let mut excess = quarter + 1;
         for (_, entries) in &mut self.folders {
-            entries.retain(|_, entry| {
-                let goes = excess > 0 && entry.used <= limit;
-                if goes {
-                    excess -= 1;
-                    self.files -= 1;
-                    self.memory -= entry.resource.memory();
-                }
-                !goes
-            });
+            let old: Vec<Vec<u8>> = entries
+                .iter()
+                .filter(|(_, entry)| entry.used <= limit)
+                .map(|(path, _)| path.to_vec())
+                .take(excess)
+                .collect();
+            excess -= old.len();
+            for entry in old.iter().filter_map(|path| entries.remove(path)) {
+                self.files -= 1;
+                self.memory -= entry.resource.memory();
+            }
         }
     }
 }
@@ -158,6 +159,6 @@ mod tests {
         assert_eq!(cache.files, MAX_FILES - MAX_FILES / 4);
         assert_eq!(cache.memory, cache.files);
         let entries = &cache.folders[0].1;
-        assert!(entries.contains_key(&*format!("/{MAX_FILES}")) && !entries.contains_key("/0"));
+        assert!(entries.get(format!("/{MAX_FILES}").as_bytes()).is_some() && entries.get(b"/0").is_none());
     }
 }

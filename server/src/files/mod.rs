@@ -71,7 +71,7 @@ impl Files {
 
     fn get(&self, request: &Request<'_>) -> Response {
         let tail = request.tail();
-        if is_hidden(tail) {
+        if request.has_dots() && is_hidden(tail) {
             return Response::page(Status::NOT_FOUND);
         }
         match request.context().resource(&self.root, tail) {
@@ -101,10 +101,8 @@ impl Handler for Files {
 }
 
 fn is_hidden(path: &str) -> bool {
-    memchr::memmem::find(path.as_bytes(), b"/.").is_some()
-        && path
-            .split('/')
-            .any(|segment| segment.starts_with('.') && segment != ".well-known")
+    path.split('/')
+        .any(|segment| segment.starts_with('.') && segment != ".well-known")
 }
 
 /// The Location is made from one slash and the path, so that `//host/folder` cannot send a client to `host`.

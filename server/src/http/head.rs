@@ -211,8 +211,27 @@ fn is_host(value: &[u8]) -> bool {
             None => (value, None),
         }
     };
-    let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    name.iter().all(name_byte) && port.is_none_or(|port| port.iter().all(u8::is_ascii_digit))
+    name.iter().all(|&byte| HOST_BYTES[usize::from(byte)])
+        && port.is_none_or(|port| port.iter().all(u8::is_ascii_digit))
+}
+
+/// Bytes of a registered name: unreserved, percent-encoded and sub-delims (RFC 3986, section 3.2.2).
+const HOST_BYTES: [bool; 256] = table(b"-._~%!$&'()*+,;=");
+
+/// Which bytes are letters, digits or one of `others`.
+const fn table(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 /// A token of RFC 9110, section 5.6.2.

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub(crate) struct Target<'a> {
     /// Percent-decoded except for `%2F`, without dot segments, starting with `/`; `*` for `OPTIONS *`.
     pub(crate) path: Cow<'a, str>,
+    /// Whether a segment of the path may begin with a dot.
+    pub(crate) has_dots: bool,
     /// What follows the first `?`, as sent.
     pub(crate) query: Option<&'a str>,
     /// The authority of an absolute-form target, which overrides the Host field.
@@ -22,6 +24,7 @@ pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<Target<'a>, Inv
     if target == "*" && method == "OPTIONS" {
         return Ok(Target {
             path: Cow::Borrowed("*"),
+            has_dots: false,
             query: None,
             authority: None,
         });
@@ -32,19 +35,70 @@ pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<Target<'a>, Inv
         let (authority, rest) = absolute(target).ok_or(InvalidTarget)?;
         (Some(authority), rest)
     };
-    if rest.contains('#') {
+    let marks = Marks::of(rest.as_bytes());
+    if marks.has_fragment {
         return Err(InvalidTarget);
     }
-    let (path, query) = match rest.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
+    let (path, query) = match rest.split_at_checked(marks.path) {
+        Some((path, query)) => (path, query.get(1..)),
         None => (rest, None),
     };
-    let path = if path.is_empty() { "/" } else { path };
+    let path = match path {
+        "" => Cow::Borrowed("/"),
+        path if marks.is_encoded => Cow::Owned(decode(path)?),
+        path => Cow::Borrowed(path),
+    };
+    let has_dots = if marks.is_encoded {
+        path.contains("/.")
+    } else {
+        marks.has_dots
+    };
+    if has_dots && path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err(InvalidTarget);
+    }
     Ok(Target {
-        path: normalise(path)?,
+        path,
+        has_dots,
         query,
         authority,
     })
+}
+
+/// What stands in a target, found in one pass: most targets are short, and hold none of it.
+#[derive(Default)]
+struct Marks {
+    /// Bytes before the query.
+    path: usize,
+    /// The path holds a percent sign.
+    is_encoded: bool,
+    /// The path holds a dot behind a slash.
+    has_dots: bool,
+    has_fragment: bool,
+}
+
+impl Marks {
+    fn of(target: &[u8]) -> Self {
+        let mut marks = Self {
+            path: target.len(),
+            ..Self::default()
+        };
+        let mut last = 0;
+        for (at, &byte) in target.iter().enumerate() {
+            match byte {
+                b'%' => marks.is_encoded = true,
+                b'.' => marks.has_dots |= last == b'/',
+                b'?' => {
+                    marks.path = at;
+                    marks.has_fragment = memchr::memchr(b'#', &target[at..]).is_some();
+                    break;
+                }
+                b'#' => marks.has_fragment = true,
+                _ => {}
+            }
+            last = byte;
+        }
+        marks
+    }
 }
 
 /// Authority and the rest of an absolute-form target of one of our two schemes.
@@ -58,45 +112,31 @@ fn absolute(target: &str) -> Option<(&str, &str)> {
     (!authority.is_empty() && !authority.contains('@')).then_some((authority, rest))
 }
 
-/// Decodes percent-encodings and refuses dot segments.
+/// Decodes percent-encodings.
 ///
 /// Routes are matched on the result, so that `/%61dmin` cannot pass beside a route for `/admin`. An encoded slash stays
 /// encoded: it is data inside a segment, and a decoded one would be a separator.
-fn normalise(path: &str) -> Result<Cow<'_, str>, InvalidTarget> {
-    let decoded = if memchr::memchr(b'%', path.as_bytes()).is_some() {
-        let mut bytes = Vec::with_capacity(path.len());
-        let mut rest = path.as_bytes();
-        while let Some((&byte, tail)) = rest.split_first() {
-            if byte != b'%' {
-                bytes.push(byte);
-                rest = tail;
-                continue;
-            }
-            let (digits, tail) = tail.split_at_checked(2).ok_or(InvalidTarget)?;
-            let value = hex(digits[0])
-                .zip(hex(digits[1]))
-                .map(|(high, low)| high << 4 | low);
-            match value.ok_or(InvalidTarget)? {
-                0 => return Err(InvalidTarget),
-                b'/' => bytes.extend_from_slice(b"%2F"),
-                value => bytes.push(value),
-            }
+fn decode(path: &str) -> Result<String, InvalidTarget> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte != b'%' {
+            bytes.push(byte);
             rest = tail;
+            continue;
         }
-        Cow::Owned(String::from_utf8(bytes).map_err(|_| InvalidTarget)?)
-    } else {
-        Cow::Borrowed(path)
-    };
-    if has_dot_segment(&decoded) {
-        Err(InvalidTarget)
-    } else {
-        Ok(decoded)
+        let (digits, tail) = tail.split_at_checked(2).ok_or(InvalidTarget)?;
+        let value = hex(digits[0])
+            .zip(hex(digits[1]))
+            .map(|(high, low)| high << 4 | low);
+        match value.ok_or(InvalidTarget)? {
+            0 => return Err(InvalidTarget),
+            b'/' => bytes.extend_from_slice(b"%2F"),
+            value => bytes.push(value),
+        }
+        rest = tail;
     }
-}
-
-fn has_dot_segment(path: &str) -> bool {
-    memchr::memmem::find(path.as_bytes(), b"/.").is_some()
-        && path.split('/').any(|segment| segment == "." || segment == "..")
+    String::from_utf8(bytes).map_err(|_| InvalidTarget)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -120,6 +160,7 @@ mod tests {
             target,
             Target {
                 path: "/a/b".into(),
+                has_dots: false,
                 query: Some("c=d?e"),
                 authority: None
             }
@@ -134,6 +175,7 @@ mod tests {
             target,
             Target {
                 path: "/x".into(),
+                has_dots: false,
                 query: Some("y"),
                 authority: Some("example.com:80")
             }

@@ -229,10 +229,10 @@ impl Worker {
                     };
                     self.arm(fd, self.context.clock.after(self.context.shared.timeouts.head));
                 }
-                _ => {
+                first => {
                     let mut input = self.context.take_buffer(count);
                     input.extend_from_slice(received);
-                    self.start(fd, input);
+                    self.start(fd, input, first);
                 }
             },
             Phase::Head {
@@ -245,17 +245,18 @@ impl Worker {
                     Scan::Partial { resume } if head.len() <= self.context.shared.limits.head => {
                         *scanned = resume
                     }
-                    _ => {
+                    first => {
                         let input = core::mem::take(head);
-                        self.start(fd, input);
+                        self.start(fd, input, first);
                     }
                 }
             }
         }
     }
 
-    /// Starts a coroutine for a head that is complete, or that is known to be refused.
-    fn start(&mut self, fd: RawFd, input: Vec<u8>) {
+    /// Starts a coroutine for a head that is complete, or that is known to be refused. `first` is what the scan of
+    /// `input` found.
+    fn start(&mut self, fd: RawFd, input: Vec<u8>, first: Scan) {
         let stack = match self.stacks.acquire() {
             Ok(stack) => stack,
             Err(error) => {
@@ -270,7 +271,7 @@ impl Worker {
         let task: Task = Coroutine::with_stack(stack, move |yielder, _start| {
             // SAFETY: a connection whose phase is `Running` is neither removed from the table nor closed, and it stays
             // `Running` until this coroutine has returned.
-            unsafe { serve(&context, fd, input, yielder) }
+            unsafe { serve(&context, fd, input, first, yielder) }
         });
         if let Some(connection) = self.connections.get_mut(fd) {
             connection.phase = Phase::Running {

@@ -47,7 +47,7 @@ pub(crate) enum End {
     Close,
 }
 
-/// Answers what `input` holds. The body of each connection's coroutine.
+/// Answers what `input` holds, in which a scan found `first`. The body of each connection's coroutine.
 ///
 /// # Safety
 ///
@@ -56,6 +56,7 @@ pub(crate) unsafe fn serve(
     context: &Rc<Context>,
     fd: RawFd,
     input: Vec<u8>,
+    first: Scan,
     yielder: &Yielder<Wake, Park>,
 ) -> End {
     // SAFETY: the caller promises that the socket stays open, and the `Io` does not leave this function.
@@ -65,7 +66,7 @@ pub(crate) unsafe fn serve(
         io: &io,
         out: context.take_buffer(OUT_CAPACITY),
     };
-    let end = session.answer_all(input);
+    let end = session.answer_all(input, first);
     context.give_buffer(session.out);
     end
 }
@@ -86,11 +87,12 @@ enum Next {
 }
 
 impl Session<'_> {
-    fn answer_all(&mut self, mut input: Vec<u8>) -> End {
+    fn answer_all(&mut self, mut input: Vec<u8>, first: Scan) -> End {
         let mut at = 0;
+        let mut found = Some(first);
         loop {
             let rest = &input[at..];
-            let next = match scan(rest, 0) {
+            let next = match found.take().unwrap_or_else(|| scan(rest, 0)) {
                 Scan::Complete { len } if len <= self.context.shared.limits.head => {
                     let (head, behind) = rest.split_at(len);
                     self.answer(head, behind)
