@@ -1,15 +1,18 @@
 //! Handlers that always say the same.
 
 use crate::http::pages;
-use crate::{Handler, IntoResponse, Request, Response, Status};
+use crate::{Handler, Request, Response, Status};
 
 /// Redirects permanently to one location.
+#[cfg(feature = "config")]
 #[derive(Debug)]
 pub(crate) struct Redirect(pub(crate) String);
 
+#[cfg(feature = "config")]
 impl Handler for Redirect {
     fn handle(&self, _: &mut Request<'_>) -> Response {
-        Response::redirect(Status::PERMANENT_REDIRECT, self.0.clone()).into_response()
+        Response::redirect(Status::PERMANENT_REDIRECT, self.0.clone())
+            .unwrap_or_else(crate::IntoResponse::into_response)
     }
 
     fn describe(&self) -> String {
@@ -18,9 +21,11 @@ impl Handler for Redirect {
 }
 
 /// Answers with one text.
+#[cfg(feature = "config")]
 #[derive(Debug)]
 pub(crate) struct Text(pub(crate) String);
 
+#[cfg(feature = "config")]
 impl Handler for Text {
     fn handle(&self, _: &mut Request<'_>) -> Response {
         Response::text(self.0.clone())

@@ -242,16 +242,16 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// 505 for a well-formed version that is not 1.0 or 1.1, else 400.
+/// 505 for a request line of three words whose last one is a well-formed version other than ours, else 400.
 fn version_error(bytes: &[u8]) -> Status {
     let line = bytes
         .trim_ascii_start()
         .split(|&byte| byte == b'\r')
         .next()
         .unwrap_or_default();
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+    let mut words = line.split(|&byte| byte == b' ').skip(2);
+    match (words.next().unwrap_or_default(), words.next()) {
+        ([b'H', b'T', b'T', b'P', b'/', major, b'.', minor], None)
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             Status::HTTP_VERSION_NOT_SUPPORTED
@@ -386,6 +386,9 @@ mod tests {
             "GET / HTTP/1.10",
             "GET /",
             "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET / a HTTP/2.0",
         ] {
             assert_eq!(refused(&format!("{line}\r\nHost: a\r\n\r\n")), 400, "{line}");
         }

@@ -9,12 +9,13 @@ use super::task::Task;
 /// One accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// Before the socket, for fields are dropped in their order and a coroutine outlives no socket that it uses.
+    pub(crate) phase: Phase,
     pub(crate) socket: OwnedFd,
     /// Told apart from the earlier connections of the same descriptor, whose events may still be under way.
     pub(crate) generation: u32,
     /// The one timer; [`Phase`] says what it is for.
     pub(crate) timer: Option<Handle>,
-    pub(crate) phase: Phase,
     /// The socket may hold bytes that no event will announce again.
     pub(crate) readable: bool,
     /// The peer has sent its last byte, or the connection is broken: read on until that shows.
