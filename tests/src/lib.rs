@@ -1,4 +1,9 @@
-//! What whole-system tests share: the server's program, and the folders of the repository.
+//! What whole-system tests share: the server, as a program and inside the test, a client, and the folders of the
+//! repository.
+
+pub mod client;
+pub mod process;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
