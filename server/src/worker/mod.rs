@@ -39,6 +39,10 @@ use crate::http::scan::{Scan, scan};
 const READ: usize = 64 * 1024;
 /// Entries of a batch; one turn rarely has more, and a full table flushes itself.
 const BATCH: u32 = 512;
+/// At a quiet moment, and not more often than this, in milliseconds, the memory of more than so many idle stacks is given
+/// back to the system.
+const TRIM_INTERVAL: u64 = 10_000;
+const KEPT_STACKS: usize = 64;
 /// How long a closed connection is listened to so that its peer sees the last response.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -54,6 +58,8 @@ pub(crate) struct Worker {
     scratch: Box<[u8]>,
     /// Connections to look at in the next turn although no event will say so.
     again: Vec<(RawFd, u32)>,
+    /// The tick from which idle stacks may be trimmed again.
+    trim_at: u64,
     /// The tick at which the last requests are given up, once the worker stops.
     stop_at: Option<u64>,
 }
@@ -94,6 +100,7 @@ impl Worker {
             stacks,
             scratch: vec![0; READ].into(),
             again: Vec::new(),
+            trim_at: 0,
             stop_at: None,
         })
     }
@@ -109,6 +116,9 @@ impl Worker {
                 Err(error) => return Err(Error::system("wait for events")(error)),
             };
             self.context.clock.refresh();
+            if ready.is_empty() && self.again.is_empty() {
+                self.trim();
+            }
             for (fd, generation) in core::mem::take(&mut self.again) {
                 if let Some(connection) = self.connections.get_mut(fd)
                     && connection.generation == generation
@@ -359,6 +369,15 @@ impl Worker {
                 continue;
             };
             self.resume(fd, Wake::Completed(completion));
+        }
+    }
+
+    /// What a burst of slow requests has touched is not needed once it is over.
+    fn trim(&mut self) {
+        let now = self.context.clock.now();
+        if now >= self.trim_at && self.stacks.stats().idle > KEPT_STACKS {
+            self.trim_at = now.saturating_add(TRIM_INTERVAL);
+            self.stacks.trim();
         }
     }
 
