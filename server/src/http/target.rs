@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// What a target asks for.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Target<'a> {
-    /// Percent-decoded except for `%2F`, without dot segments, starting with `/`; `*` for `OPTIONS *`.
+    /// Percent-decoded except for `%2F`, without dot segments and empty ones, starting with `/`; `*` for `OPTIONS *`.
     pub(crate) path: Cow<'a, str>,
     /// Whether a segment of the path may begin with a dot.
     pub(crate) has_dots: bool,
@@ -48,6 +48,11 @@ pub(crate) fn parse<'a>(method: &str, target: &'a str) -> Result<Target<'a>, Inv
         path if marks.is_encoded => Cow::Owned(decode(path)?),
         path => Cow::Borrowed(path),
     };
+    let path = if marks.has_empty_segments {
+        Cow::Owned(merge_slashes(&path))
+    } else {
+        path
+    };
     let has_dots = if marks.is_encoded {
         path.contains("/.")
     } else {
@@ -73,6 +78,8 @@ struct Marks {
     is_encoded: bool,
     /// The path holds a dot behind a slash.
     has_dots: bool,
+    /// The path holds a slash behind a slash.
+    has_empty_segments: bool,
     has_fragment: bool,
 }
 
@@ -87,6 +94,7 @@ impl Marks {
             match byte {
                 b'%' => marks.is_encoded = true,
                 b'.' => marks.has_dots |= last == b'/',
+                b'/' => marks.has_empty_segments |= last == b'/',
                 b'?' => {
                     marks.path = at;
                     marks.has_fragment = memchr::memchr(b'#', &target[at..]).is_some();
@@ -137,6 +145,19 @@ fn decode(path: &str) -> Result<String, InvalidTarget> {
         rest = tail;
     }
     String::from_utf8(bytes).map_err(|_| InvalidTarget)
+}
+
+/// One slash for each run of them: files are found by such a path, so `//admin` must not pass beside a route for `/admin`.
+fn merge_slashes(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        merged.push('/');
+        merged.push_str(segment);
+    }
+    if path.ends_with('/') {
+        merged.push('/');
+    }
+    merged
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -207,6 +228,21 @@ mod tests {
         assert_eq!(path("/a%2fb%2Fc").unwrap(), "/a%2Fb%2Fc");
         assert_eq!(path("/%2561").unwrap(), "/%61");
         assert_eq!(path("/caf%C3%A9").unwrap(), "/café");
+    }
+
+    #[test]
+    fn runs_of_slashes_are_one_slash() {
+        for (target, merged) in [
+            ("//", "/"),
+            ("//a", "/a"),
+            ("/a//b///c//", "/a/b/c/"),
+            ("///%61", "/a"),
+            ("http://a//b", "/b"),
+        ] {
+            assert_eq!(path(target).unwrap(), merged, "{target}");
+        }
+        assert_eq!(path("//..//x"), Err(InvalidTarget));
+        assert_eq!(parse("GET", "/a?//").unwrap().query, Some("//"));
     }
 
     #[test]
