@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+mod body;
 mod error;
 mod files;
 #[cfg(feature = "unstable-fuzzing")]
@@ -13,18 +14,21 @@ mod request;
 mod response;
 mod route;
 mod server;
+mod session;
 mod settings;
+mod store;
 mod worker;
 
 #[cfg(feature = "config")]
 pub mod config;
 
 pub use answers::Welcome;
+pub use body::{Body, BodyError};
 pub use error::Error;
 pub use files::Files;
 pub use handler::Handler;
 pub use http::status::Status;
-pub use request::{Body, BodyError, Request};
+pub use request::Request;
 pub use response::{IntoResponse, InvalidHeader, Response};
 pub use server::{Builder, Server, StopHandle};
 pub use settings::{Limits, Timeouts};

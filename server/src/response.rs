@@ -110,7 +110,7 @@ impl Response {
     /// A short HTML page that names the status.
     #[must_use]
     pub fn page(status: Status) -> Self {
-        pages::page(status)
+        Self::html(pages::page(status)).with_status(status)
     }
 
     /// A redirect to `location` with one of the 3xx statuses.

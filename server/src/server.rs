@@ -9,7 +9,8 @@ use std::thread;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::route::Router;
-use crate::worker::{Shared, Worker};
+use crate::settings::Settings;
+use crate::worker::Worker;
 use crate::{Error, Handler, Limits, Timeouts, listen};
 
 /// Collects what a [`Server`] needs.
@@ -20,8 +21,7 @@ pub struct Builder {
     addresses: Vec<SocketAddr>,
     workers: usize,
     pin: bool,
-    timeouts: Timeouts,
-    limits: Limits,
+    settings: Settings,
     router: Router,
     problem: Option<Error>,
 }
@@ -32,8 +32,7 @@ impl Default for Builder {
             addresses: Vec::new(),
             workers: thread::available_parallelism().map_or(1, usize::from),
             pin: true,
-            timeouts: Timeouts::default(),
-            limits: Limits::default(),
+            settings: Settings::default(),
             router: Router::default(),
             problem: None,
         }
@@ -75,14 +74,14 @@ impl Builder {
     /// Sets how long each phase of a connection may take.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.settings.timeouts = timeouts;
         self
     }
 
     /// Sets how much a client may ask for.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
@@ -106,9 +105,13 @@ impl Builder {
             return Err(problem);
         }
         check("workers", self.workers, 1..=1024)?;
-        check("limits.head", self.limits.head, Limits::HEAD)?;
-        check("limits.stack", self.limits.stack, Limits::STACK)?;
-        check("limits.connections", self.limits.connections, 1..=usize::MAX)?;
+        check("limits.head", self.settings.limits.head, Limits::HEAD)?;
+        check("limits.stack", self.settings.limits.stack, Limits::STACK)?;
+        check(
+            "limits.connections",
+            self.settings.limits.connections,
+            1..=usize::MAX,
+        )?;
         if self.addresses.is_empty() {
             self.addresses.push(SocketAddr::from(([127, 0, 0, 1], 0)));
         }
@@ -127,11 +130,8 @@ impl Builder {
             .collect::<Result<Vec<_>, _>>()
             .map_err(Error::system("make an eventfd"))?;
         Ok(Server {
-            shared: Arc::new(Shared {
-                router: self.router,
-                timeouts: self.timeouts,
-                limits: self.limits,
-            }),
+            router: Arc::new(self.router),
+            settings: self.settings,
             listeners,
             addresses,
             stop: StopHandle { events: stops.into() },
@@ -178,7 +178,8 @@ fn check(name: &'static str, value: usize, range: core::ops::RangeInclusive<usiz
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
+    router: Arc<Router>,
+    settings: Settings,
     listeners: Vec<Vec<OwnedFd>>,
     addresses: Vec<SocketAddr>,
     stop: StopHandle,
@@ -215,7 +216,7 @@ impl Server {
         } else {
             Vec::new()
         };
-        let (shared, stop) = (&self.shared, &self.stop);
+        let (router, settings, stop) = (&self.router, &self.settings, &self.stop);
         let mut outcomes = Vec::new();
         thread::scope(|scope| {
             let workers: Vec<_> = self
@@ -232,7 +233,7 @@ impl Server {
                             // part of its listeners looks healthy and is not.
                             let _last = StopOnDrop(stop);
                             pin_to(cpu);
-                            Worker::new(Arc::clone(shared), listeners, event)?.run()
+                            Worker::new(Arc::clone(router), settings.clone(), listeners, event)?.run()
                         })
                 })
                 .collect();

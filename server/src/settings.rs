@@ -67,3 +67,10 @@ impl Limits {
     /// Smallest and largest [`stack`](Self::stack).
     pub(crate) const STACK: core::ops::RangeInclusive<usize> = 16 * 1024..=16 * 1024 * 1024;
 }
+
+/// Both.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+}

@@ -34,6 +34,13 @@ pub(crate) struct Head<'a> {
     pub(crate) http_1_0: bool,
 }
 
+impl Head<'_> {
+    /// Whether the head announces more content than `limit` allows.
+    pub(crate) const fn announces_more_than(&self, limit: u64) -> bool {
+        matches!(self.framing, Framing::Length(length) if length > limit)
+    }
+}
+
 /// Room for the fields of one head.
 pub(crate) type Fields<'a> = [MaybeUninit<Header<'a>>; MAX_FIELDS];
 

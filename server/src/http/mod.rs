@@ -3,7 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod conditional;
 pub(crate) mod date;
-pub(crate) mod encode;
+pub(crate) mod field;
 pub(crate) mod head;
 pub(crate) mod mime;
 pub(crate) mod negotiate;

@@ -1,11 +1,10 @@
 //! The pages that the server itself answers with.
 
-use crate::{Response, Status};
+use super::status::Status;
 
 /// A short HTML page that names the status.
-pub(crate) fn page(status: Status) -> Response {
-    let text = format!("<!doctype html>\n<title>{status}</title>\n<h1>{status}</h1>\n");
-    Response::html(text).with_status(status)
+pub(crate) fn page(status: Status) -> String {
+    format!("<!doctype html>\n<title>{status}</title>\n<h1>{status}</h1>\n")
 }
 
 /// What `/` answers when there is no folder to serve.

@@ -3,8 +3,8 @@
 use std::os::fd::RawFd;
 
 use super::connection::{Phase, Wait};
-use super::io::Wake;
 use super::{Worker, accept};
+use crate::session::Wake;
 
 /// Timers that one turn looks at, so that a thousand deadlines of one moment do not hold up the requests beside them.
 const BUDGET: usize = 256;

@@ -1,12 +1,8 @@
 //! One event loop: it reads heads, runs coroutines, and flushes what they want written once a turn.
 
 mod accept;
-mod buffers;
-mod clock;
 mod connection;
-mod context;
 mod deadline;
-mod io;
 mod reactor;
 mod table;
 mod task;
@@ -26,14 +22,14 @@ use timing_wheel::Wheel;
 
 use self::accept::Acceptor;
 use self::connection::{Connection, Phase, Wait};
-pub(crate) use self::context::{Context, Shared};
-pub(crate) use self::io::Io;
-use self::io::{Park, Wake};
 use self::reactor::{Reactor, Source};
 use self::table::Table;
 use self::task::{End, Task, serve};
 use crate::Error;
 use crate::http::scan::{Scan, scan};
+use crate::route::Router;
+use crate::session::{Context, Park, Wake};
+use crate::settings::Settings;
 
 /// Bytes that one read takes from a socket.
 const READ: usize = 64 * 1024;
@@ -48,6 +44,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// An event loop with its connections.
 pub(crate) struct Worker {
+    router: Arc<Router>,
     context: Rc<Context>,
     reactor: Reactor,
     acceptor: Acceptor,
@@ -67,7 +64,8 @@ pub(crate) struct Worker {
 impl Worker {
     /// A worker on `listeners`, which ends when `stop` is signalled.
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        router: Arc<Router>,
+        settings: Settings,
         listeners: Vec<OwnedFd>,
         stop: Arc<OwnedFd>,
     ) -> Result<Self, Error> {
@@ -76,8 +74,8 @@ impl Worker {
             source: std::io::Error::other(error),
         })?;
         let stacks = StackPool::new(StackPoolConfig::new(
-            shared.limits.stack,
-            shared.limits.connections,
+            settings.limits.stack,
+            settings.limits.connections,
         ))
         .map_err(|error| Error::System {
             action: "map stacks",
@@ -91,7 +89,8 @@ impl Worker {
         }
         let acceptor = Acceptor::new(listeners).map_err(Error::system("open /dev/null"))?;
         Ok(Self {
-            context: Rc::new(Context::new(shared, segment)),
+            router,
+            context: Rc::new(Context::new(settings, segment)),
             reactor,
             acceptor,
             connections: Table::default(),
@@ -157,7 +156,7 @@ impl Worker {
 
     fn accept(&mut self, index: usize) {
         while let Some(socket) = self.acceptor.accept(index) {
-            if self.connections.len() >= self.context.shared.limits.connections {
+            if self.connections.len() >= self.context.settings.limits.connections {
                 accept::turn_away(&socket);
                 continue;
             }
@@ -169,7 +168,7 @@ impl Worker {
                 continue;
             }
             self.connections.insert(fd, connection);
-            self.arm(fd, self.context.clock.after(self.context.shared.timeouts.idle));
+            self.arm(fd, self.context.clock.after(self.context.settings.timeouts.idle));
         }
     }
 
@@ -230,14 +229,14 @@ impl Worker {
         match &mut connection.phase {
             Phase::Running { .. } | Phase::Lingering => {}
             Phase::Idle => match scan(received, 0) {
-                Scan::Partial { resume } if count <= self.context.shared.limits.head => {
+                Scan::Partial { resume } if count <= self.context.settings.limits.head => {
                     let mut head = self.context.take_buffer(count);
                     head.extend_from_slice(received);
                     connection.phase = Phase::Head {
                         received: head,
                         scanned: resume,
                     };
-                    self.arm(fd, self.context.clock.after(self.context.shared.timeouts.head));
+                    self.arm(fd, self.context.clock.after(self.context.settings.timeouts.head));
                 }
                 first => {
                     let mut input = self.context.take_buffer(count);
@@ -252,7 +251,7 @@ impl Worker {
                 self.context.reserve(head, count);
                 head.extend_from_slice(received);
                 match scan(head, *scanned) {
-                    Scan::Partial { resume } if head.len() <= self.context.shared.limits.head => {
+                    Scan::Partial { resume } if head.len() <= self.context.settings.limits.head => {
                         *scanned = resume
                     }
                     first => {
@@ -277,11 +276,11 @@ impl Worker {
                 return self.close(fd);
             }
         };
-        let context = Rc::clone(&self.context);
+        let (context, router) = (Rc::clone(&self.context), Arc::clone(&self.router));
         let task: Task = Coroutine::with_stack(stack, move |yielder, _start| {
             // SAFETY: a connection whose phase is `Running` is neither removed from the table nor closed, and it stays
             // `Running` until this coroutine has returned.
-            unsafe { serve(&context, fd, input, first, yielder) }
+            unsafe { serve(&context, &router, fd, input, first, yielder) }
         });
         if let Some(connection) = self.connections.get_mut(fd) {
             connection.phase = Phase::Running {
@@ -338,7 +337,7 @@ impl Worker {
                 scanned,
                 readable,
             } => {
-                let timeouts = &self.context.shared.timeouts;
+                let timeouts = &self.context.settings.timeouts;
                 let delay = if received.is_empty() {
                     connection.phase = Phase::Idle;
                     timeouts.idle
@@ -406,7 +405,7 @@ impl Worker {
         if self.stop_at.is_some() {
             return;
         }
-        self.stop_at = Some(self.context.clock.after(self.context.shared.timeouts.shutdown));
+        self.stop_at = Some(self.context.clock.after(self.context.settings.timeouts.shutdown));
         self.context.stopping.set(true);
         // What has queued was promised an answer by the kernel's handshake.
         for index in 0..self.acceptor.listeners() {

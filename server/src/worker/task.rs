@@ -3,19 +3,18 @@
 use core::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
 use coro_asm::{Coroutine, PooledStack, Yielder};
 use esca_sys::{Buffer, Vectored};
 
-use super::Context;
-use super::io::{Broken, Io, Park, Wake};
-use crate::http::encode::{self, Delivery};
+use crate::body::Rest;
 use crate::http::head::{self, Head, MAX_FIELDS};
 use crate::http::scan::{Scan, scan};
-use crate::request::{Body, Rest, announces_more_than};
 use crate::response::Content;
-use crate::{Handler, Request, Response, Status};
+use crate::route::Router;
+use crate::session::encode::{self, Delivery};
+use crate::session::{Broken, Context, Io, Park, Wake};
+use crate::{Body, Handler, Request, Response, Status};
 
 /// A connection's coroutine.
 pub(crate) type Task = Coroutine<Wake, Park, End, PooledStack>;
@@ -53,7 +52,8 @@ pub(crate) enum End {
 ///
 /// - `fd` is a connection's socket and stays open until the coroutine has ended.
 pub(crate) unsafe fn serve(
-    context: &Rc<Context>,
+    context: &Context,
+    router: &Router,
     fd: RawFd,
     input: Vec<u8>,
     first: Scan,
@@ -63,6 +63,7 @@ pub(crate) unsafe fn serve(
     let io = unsafe { Io::new(yielder, context, fd) };
     let mut session = Session {
         context,
+        router,
         io: &io,
         out: context.take_buffer(OUT_CAPACITY),
     };
@@ -74,6 +75,7 @@ pub(crate) unsafe fn serve(
 /// The requests of one run.
 struct Session<'a> {
     context: &'a Context,
+    router: &'a Router,
     io: &'a Io<'a>,
     /// Responses that have not been sent yet.
     out: Vec<u8>,
@@ -93,14 +95,14 @@ impl Session<'_> {
         loop {
             let rest = &input[at..];
             let next = match found.take().unwrap_or_else(|| scan(rest, 0)) {
-                Scan::Complete { len } if len <= self.context.shared.limits.head => {
+                Scan::Complete { len } if len <= self.context.settings.limits.head => {
                     let (head, behind) = rest.split_at(len);
                     self.answer(head, behind)
                 }
-                Scan::Complete { .. } => self.refuse(too_large(rest, self.context.shared.limits.head)),
+                Scan::Complete { .. } => self.refuse(too_large(rest, self.context.settings.limits.head)),
                 Scan::Malformed => self.refuse(Status::BAD_REQUEST),
-                Scan::Partial { .. } if rest.len() > self.context.shared.limits.head => {
-                    self.refuse(too_large(rest, self.context.shared.limits.head))
+                Scan::Partial { .. } if rest.len() > self.context.settings.limits.head => {
+                    self.refuse(too_large(rest, self.context.settings.limits.head))
                 }
                 Scan::Partial { resume } => {
                     if self.flush().is_err() {
@@ -149,11 +151,11 @@ impl Session<'_> {
             Ok(head) => head,
             Err(status) => return self.refuse(status),
         };
-        if announces_more_than(&head, self.context.shared.limits.body) {
+        if head.announces_more_than(self.context.settings.limits.body) {
             return self.refuse(Status::CONTENT_TOO_LARGE);
         }
         let body = Body::new(self.io, &head, behind);
-        let (response, mut body) = match self.context.shared.router.find(&head.target.path) {
+        let (response, mut body) = match self.router.find(&head.target.path) {
             Some((handler, route)) => {
                 // Earlier responses go out before a handler that has to wait for its own body.
                 if !body.is_done() && self.flush().is_err() {

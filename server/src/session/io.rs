@@ -12,7 +12,6 @@ use esca_sys::{Buffer, Completion, Descriptor, Errno, MsgFlags, Operation, SysRe
 use rustix::net::RecvFlags;
 
 use super::Context;
-use crate::request::BodyError;
 
 /// Most bytes of a file in one entry, so that a fast reader of a large file does not hold up a turn.
 const FILE_PIECE: u64 = 2 * 1024 * 1024;
@@ -46,6 +45,15 @@ pub(crate) enum Park {
 /// The connection can carry no more of the response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Broken;
+
+/// No more bytes from the peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RecvError {
+    /// None came in time.
+    TimedOut,
+    /// The peer has sent its last one, or is gone, or the worker ends.
+    Disconnected,
+}
 
 /// One coroutine's connection.
 pub(crate) struct Io<'a> {
@@ -95,7 +103,7 @@ impl<'a> Io<'a> {
 
     /// The tick by which `moved` bytes, begun at `started`, must have grown.
     pub(crate) fn earned_deadline(&self, started: u64, base: Duration, moved: u64) -> u64 {
-        let earned = moved.saturating_mul(1000) / self.context.shared.limits.min_rate.max(1);
+        let earned = moved.saturating_mul(1000) / self.context.settings.limits.min_rate.max(1);
         let base = u64::try_from(base.as_millis()).unwrap_or(u64::MAX);
         started
             .saturating_add(base)
@@ -104,7 +112,7 @@ impl<'a> Io<'a> {
     }
 
     /// At least one byte from the peer.
-    pub(crate) fn recv(&self, buffer: &mut [u8], deadline: u64) -> Result<usize, BodyError> {
+    pub(crate) fn recv(&self, buffer: &mut [u8], deadline: u64) -> Result<usize, RecvError> {
         self.has_received.set(true);
         while !self.broken.get() {
             match rustix::net::recv(self.socket(), &mut *buffer, RecvFlags::empty()) {
@@ -112,14 +120,14 @@ impl<'a> Io<'a> {
                 Ok((count, _)) => return Ok(count),
                 Err(rustix::io::Errno::AGAIN) => {
                     if matches!(self.park(Park::Readable(deadline)), Wake::TimedOut) {
-                        return Err(BodyError::TimedOut);
+                        return Err(RecvError::TimedOut);
                     }
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => self.broken.set(true),
             }
         }
-        Err(BodyError::Disconnected)
+        Err(RecvError::Disconnected)
     }
 
     /// Tells the client to go on with the body.
@@ -237,7 +245,7 @@ impl<'a> Io<'a> {
             Err(Errno::EAGAIN) => {
                 let started = *transfer.started.get_or_insert_with(|| self.context.clock.now());
                 let deadline =
-                    self.earned_deadline(started, self.context.shared.timeouts.write, transfer.moved);
+                    self.earned_deadline(started, self.context.settings.timeouts.write, transfer.moved);
                 if matches!(self.park(Park::Writable(deadline)), Wake::TimedOut) {
                     self.broken.set(true);
                 }

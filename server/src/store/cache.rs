@@ -120,7 +120,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::files::open;
+    use crate::store::open;
 
     fn etag(cache: &mut FileCache, root: &Arc<OwnedFd>, path: &str, now: u64) -> Vec<u8> {
         match cache.resource(root, path, now).unwrap() {

@@ -13,7 +13,7 @@ use super::open;
 use crate::Status;
 use crate::http::conditional::{Validators, format_date};
 use crate::http::negotiate::Coding;
-use crate::http::{encode, mime};
+use crate::http::{field, mime};
 use crate::response::Content;
 
 /// Largest file, in bytes, whose content is kept in memory and leaves in one write with its head.
@@ -82,15 +82,15 @@ impl Resource {
         Ok(Found::File(Rc::new(Self { identity, codings })))
     }
 
-    pub(super) const fn identity(&self) -> &Variant {
+    pub(crate) const fn identity(&self) -> &Variant {
         &self.identity
     }
 
-    pub(super) fn coded(&self, coding: Coding) -> Option<&Variant> {
+    pub(crate) fn coded(&self, coding: Coding) -> Option<&Variant> {
         self.codings[coding as usize].as_ref()
     }
 
-    pub(super) fn has_codings(&self) -> bool {
+    pub(crate) fn has_codings(&self) -> bool {
         self.codings.iter().any(Option::is_some)
     }
 
@@ -138,16 +138,16 @@ impl Variant {
             (Source::File(Arc::new(file)), length)
         };
         let mut fields = Vec::new();
-        encode::field(&mut fields, "Content-Type", mime::for_path(path));
+        field::push(&mut fields, "Content-Type", mime::for_path(path));
         if let Some(name) = coding_name {
-            encode::field(&mut fields, "Content-Encoding", name);
+            field::push(&mut fields, "Content-Encoding", name);
         }
         if vary {
-            encode::field(&mut fields, "Vary", "Accept-Encoding");
+            field::push(&mut fields, "Vary", "Accept-Encoding");
         }
-        encode::field(&mut fields, "ETag", &etag);
-        encode::field(&mut fields, "Last-Modified", &format_date(modified));
-        encode::field(&mut fields, "Accept-Ranges", "bytes");
+        field::push(&mut fields, "ETag", &etag);
+        field::push(&mut fields, "Last-Modified", &format_date(modified));
+        field::push(&mut fields, "Accept-Ranges", "bytes");
         Ok(Self {
             fields: fields.into(),
             etag: etag.into_bytes().into(),
@@ -157,22 +157,22 @@ impl Variant {
         })
     }
 
-    pub(super) fn fields(&self) -> Arc<[u8]> {
+    pub(crate) fn fields(&self) -> Arc<[u8]> {
         Arc::clone(&self.fields)
     }
 
-    pub(super) const fn validators(&self) -> Validators<'_> {
+    pub(crate) const fn validators(&self) -> Validators<'_> {
         Validators {
             etag: &self.etag,
             modified: self.modified,
         }
     }
 
-    pub(super) const fn len(&self) -> u64 {
+    pub(crate) const fn len(&self) -> u64 {
         self.length
     }
 
-    pub(super) fn content(&self) -> Content {
+    pub(crate) fn content(&self) -> Content {
         match &self.content {
             Source::Memory(bytes) => Content::Shared(Arc::clone(bytes)),
             Source::File(file) => Content::File {
@@ -184,7 +184,7 @@ impl Variant {
     }
 
     /// `length` bytes from `offset`; the caller keeps both inside the representation.
-    pub(super) fn part(&self, offset: u64, length: u64) -> Content {
+    pub(crate) fn part(&self, offset: u64, length: u64) -> Content {
         match &self.content {
             Source::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -1,9 +1,5 @@
 //! Static files: a folder served as it is.
 
-mod cache;
-mod open;
-mod resource;
-
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -12,13 +8,11 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-pub(crate) use self::cache::FileCache;
-pub(crate) use self::resource::Found;
-use self::resource::{Resource, Variant};
 use crate::http::conditional::{Verdict, range_applies};
 use crate::http::range::{self, Range};
-use crate::http::{encode, negotiate};
+use crate::http::{field, negotiate};
 use crate::response::Content;
+use crate::store::{self, Found, Resource, Variant};
 use crate::{Handler, Request, Response, Status};
 
 /// What stands percent-encoded in the path of a Location field (RFC 3986, section 3.3, and the percent sign).
@@ -64,7 +58,7 @@ impl Files {
     pub fn new(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         Ok(Self {
-            root: Arc::new(open::folder(path)?),
+            root: Arc::new(store::folder(path)?),
             path: path.to_path_buf(),
         })
     }
@@ -156,7 +150,7 @@ fn respond(request: &Request<'_>, resource: &Rc<Resource>) -> Response {
 
 fn partial(response: Response, variant: &Variant, first: u64, last: u64) -> Response {
     let mut fields = variant.fields().to_vec();
-    encode::field(
+    field::push(
         &mut fields,
         "Content-Range",
         &format!("bytes {first}-{last}/{}", variant.len()),

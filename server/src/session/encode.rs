@@ -1,7 +1,8 @@
 //! Writes the head of a response.
 
-use super::date::Date;
 use crate::Response;
+use crate::http::date::Date;
+use crate::http::field;
 
 /// What the connection knows about a response that the handler does not.
 #[derive(Clone, Copy, Debug)]
@@ -32,28 +33,20 @@ pub(crate) fn head(out: &mut Vec<u8>, response: &Response, delivery: Delivery, d
     }
     match &response.prepared {
         Some(lines) => out.extend_from_slice(lines),
-        None if !response.content_type.is_empty() => field(out, "Content-Type", &response.content_type),
+        None if !response.content_type.is_empty() => field::push(out, "Content-Type", &response.content_type),
         None => {}
     }
     for (name, value) in &response.headers {
-        field(out, name, value);
+        field::push(out, name, value);
     }
     // A 304 may say the length of the 200 that it stands for, and a 204 has none (RFC 9110, section 8.6).
     if response.status.allows_content() {
-        field(
+        field::push(
             out,
             "Content-Length",
             itoa::Buffer::new().format(response.content.len()),
         );
     }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends one field line.
-pub(crate) fn field(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

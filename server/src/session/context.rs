@@ -8,22 +8,14 @@ use esca_sys::{Direct, Segment};
 
 use super::buffers::BufferPool;
 use super::clock::Clock;
-use crate::files::{FileCache, Found};
-use crate::route::Router;
-use crate::{Limits, Status, Timeouts};
-
-/// What all workers have in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) router: Router,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) limits: Limits,
-}
+use crate::Status;
+use crate::settings::Settings;
+use crate::store::{FileCache, Found};
 
 /// One worker's state apart from its connections.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) segment: RefCell<Segment<Direct>>,
     /// The worker ends: each response is the last of its connection.
@@ -33,9 +25,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, segment: Segment<Direct>) -> Self {
+    pub(crate) fn new(settings: Settings, segment: Segment<Direct>) -> Self {
         Self {
-            shared,
+            settings,
             clock: Clock::new(),
             segment: RefCell::new(segment),
             stopping: Cell::new(false),

@@ -14,7 +14,7 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// Opens the folder that later paths are resolved beneath.
-pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(
         path,
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
