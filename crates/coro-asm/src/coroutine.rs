@@ -117,7 +117,11 @@ impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input,
             stack_too_small(room, wanted + Context::RESERVED + MIN_FRAME_ROOM);
         }
         let offset = size_of::<Slot<F, Return>>();
-        let misalignment = (base.addr().get() - offset) % align_of::<Slot<F, Return>>();
+        // The base itself is aligned to 16 bytes.
+        let misalignment = match align_of::<Slot<F, Return>>() {
+            ..=16 => 0,
+            alignment => (base.addr().get() - offset) % alignment,
+        };
         // SAFETY: `room` covers the slot with its alignment, so this stays inside the stack's memory.
         let slot = unsafe { base.sub(offset + misalignment) };
         // SAFETY: it is aligned by construction, lies in memory that the stack owns, and `Slot` is at least as

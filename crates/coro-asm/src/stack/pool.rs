@@ -89,8 +89,13 @@ pub struct PooledStack {
 }
 
 struct Inner {
-    /// Bases of idle stacks, the one to use next last. Its capacity covers all opened ones.
+    /// The stack that came back last, if it is still here. Of its own because a load that follows a store of the
+    /// same word is slow, and a list would need several of them for each stack.
+    last: Cell<Option<NonNull<u8>>>,
+    /// Bases of the other idle stacks, the one to use next at the end.
     idle: UnsafeCell<Vec<NonNull<u8>>>,
+    /// How many at the start of `idle` have no pages of their own: fresh ones and trimmed ones.
+    cold: Cell<usize>,
     usable_size: usize,
     /// Whether the pool's handle is gone.
     orphaned: Cell<bool>,
@@ -113,7 +118,9 @@ impl StackPool {
     pub fn new(config: StackPoolConfig) -> Result<Self, StackError> {
         let arena = Arena::reserve(config.stack_size, config.max_stacks, config.guard)?;
         let inner = Box::new(Inner {
+            last: Cell::new(None),
             idle: UnsafeCell::new(Vec::new()),
+            cold: Cell::new(0),
             usable_size: arena.stack_size() - (COLOURS - 1) * LINE - size_of::<Header>(),
             orphaned: Cell::new(false),
             max_stacks: config.max_stacks,
@@ -132,15 +139,12 @@ impl StackPool {
     #[inline]
     pub fn acquire(&self) -> Result<PooledStack, StackError> {
         let inner = self.inner();
-        // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
-        let idle = unsafe { &mut *inner.idle.get() };
-        let base = match idle.pop() {
+        let base = match inner.last.take() {
             Some(base) => base,
-            None => inner.grow()?,
+            None => inner.pop()?,
         };
-        let header = base.cast::<Header>();
         // SAFETY: each base has room for a header above it, at its alignment, and no one else uses an idle stack.
-        unsafe { header.write(Header { pool: self.inner }) };
+        unsafe { base.cast::<Header>().write(Header { pool: self.inner }) };
         Ok(PooledStack { base })
     }
 
@@ -150,24 +154,27 @@ impl StackPool {
     /// a timer in idle times and not for the end of each connection.
     pub fn trim(&self) {
         let inner = self.inner();
-        // SAFETY: as in `acquire`.
-        let idle = unsafe { &mut *inner.idle.get() };
-        // All are cold from now on, so their order is free: the lowest address next.
-        idle.sort_unstable_by(|a, b| b.cmp(a));
-        let runs = idle.chunk_by(|&high, &low| inner.arena.index_of(high) == inner.arena.index_of(low) + 1);
-        for run in runs {
-            let lowest = inner.arena.index_of(run[run.len() - 1]);
-            // SAFETY: these stacks are idle.
-            unsafe { inner.arena.give_back(lowest, run.len()) };
+        if let Some(base) = inner.last.take() {
+            inner.push(base);
         }
+        // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
+        let idle = unsafe { &mut *inner.idle.get() };
+        let trimmed = &mut idle[inner.cold.get()..];
+        trimmed.sort_unstable();
+        for run in trimmed.chunk_by(|&a, &b| inner.arena.index_of(a) + 1 == inner.arena.index_of(b)) {
+            // SAFETY: these stacks are idle.
+            unsafe { inner.arena.give_back(inner.arena.index_of(run[0]), run.len()) };
+        }
+        // Close to each other in memory is close in the page tables, too: the lowest address next.
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        inner.cold.set(idle.len());
     }
 
     /// Counts the stacks.
     pub fn stats(&self) -> PoolStats {
         let inner = self.inner();
-        // SAFETY: as in `acquire`.
-        let idle = unsafe { &*inner.idle.get() }.len();
         let opened = inner.arena.opened();
+        let idle = inner.idle();
         PoolStats {
             opened,
             in_use: opened - idle,
@@ -186,36 +193,48 @@ impl StackPool {
 }
 
 impl Inner {
-    /// Opens a slab of stacks and returns the base of one.
-    #[cold]
+    /// Takes a stack off the list, and opens a slab of them if there is none.
     #[inline(never)]
-    fn grow(&self) -> Result<NonNull<u8>, StackError> {
-        let first = self.arena.opened();
-        let tops = self.arena.open(SLAB)?;
-        let bases = tops.zip(first..).map(|(top, index)| {
-            let offset = (index % COLOURS) * LINE + size_of::<Header>();
-            // SAFETY: a stack is at least a page long, which is more than all colours and the header.
-            unsafe { top.sub(offset) }
-        });
-        // SAFETY: as in `StackPool::acquire`, whose own reference is not used after this call.
+    fn pop(&self) -> Result<NonNull<u8>, StackError> {
+        // SAFETY: as in `StackPool::trim`.
         let idle = unsafe { &mut *self.idle.get() };
-        idle.extend(bases);
-        idle.reverse();
-        idle.reserve(self.arena.opened() - idle.len());
-        idle.pop().ok_or(StackError::Exhausted {
+        if idle.is_empty() {
+            let first = self.arena.opened();
+            let bases = self.arena.open(SLAB)?.zip(first..).map(|(top, index)| {
+                let offset = (index % COLOURS) * LINE + size_of::<Header>();
+                // SAFETY: a stack is at least a page long, which is more than all colours and the header.
+                unsafe { top.sub(offset) }
+            });
+            idle.extend(bases);
+            idle.reverse();
+            self.cold.set(idle.len());
+        }
+        let base = idle.pop().ok_or(StackError::Exhausted {
             max_stacks: self.max_stacks,
-        })
+        })?;
+        self.cold.set(self.cold.get().min(idle.len()));
+        Ok(base)
+    }
+
+    /// Puts a stack on the list.
+    #[inline(never)]
+    fn push(&self, base: NonNull<u8>) {
+        // SAFETY: as in `StackPool::trim`.
+        unsafe { &mut *self.idle.get() }.push(base);
+    }
+
+    /// The number of idle stacks.
+    fn idle(&self) -> usize {
+        // SAFETY: as in `StackPool::trim`.
+        let listed = unsafe { &*self.idle.get() }.len();
+        listed + usize::from(self.last.get().is_some())
     }
 }
 
 impl Drop for StackPool {
     fn drop(&mut self) {
-        if self.stats().in_use == 0 {
-            // SAFETY: it came from `Box::leak`, and neither a stack nor another handle refers to it.
-            drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
-        } else {
-            self.inner().orphaned.set(true);
-        }
+        self.inner().orphaned.set(true);
+        free_if_last(self.inner);
     }
 }
 
@@ -225,26 +244,24 @@ impl Drop for PooledStack {
         // SAFETY: `acquire` wrote it, and a coroutine only writes below the base.
         let header = unsafe { self.base.cast::<Header>().as_ref() };
         let pool = header.pool;
-        // SAFETY: a pool outlives its stacks.
+        // SAFETY: a pool outlives its stacks, and a stack is not `Send`, so this is the pool's thread.
         let inner = unsafe { pool.as_ref() };
-        // SAFETY: as in `StackPool::acquire`; a stack is not `Send`, so this is the pool's thread.
-        let idle = unsafe { &mut *inner.idle.get() };
-        idle.push(self.base);
+        if let Some(other) = inner.last.replace(Some(self.base)) {
+            inner.push(other);
+        }
         if inner.orphaned.get() {
             free_if_last(pool);
         }
     }
 }
 
-/// Frees an orphaned pool when all its stacks are back.
+/// Frees a pool without a handle when all its stacks are back.
 #[cold]
 #[inline(never)]
 fn free_if_last(pool: NonNull<Inner>) {
     // SAFETY: the caller has just used it.
     let inner = unsafe { pool.as_ref() };
-    // SAFETY: as in `StackPool::acquire`.
-    let idle = unsafe { &*inner.idle.get() }.len();
-    if idle == inner.arena.opened() {
+    if inner.idle() == inner.arena.opened() {
         // SAFETY: it came from `Box::leak`; the handle is gone and no stack is out.
         drop(unsafe { Box::from_raw(pool.as_ptr()) });
     }
