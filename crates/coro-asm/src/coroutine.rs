@@ -104,7 +104,6 @@ impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input,
     ///
     /// # Panics
     /// When `stack` has no room for `body`, its result and 512 bytes of frames; `body` is dropped then, and so is the stack.
-    /// When the thread runs on a hardware shadow stack, see [`Context::new`].
     #[inline]
     pub fn with_stack<F>(stack: S, body: F) -> Self
     where

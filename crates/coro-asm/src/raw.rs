@@ -84,10 +84,6 @@ impl Context {
     /// Writes a [`Link`] of [`Self::RESERVED`] bytes below `base`; memory from `base` upwards is not touched, so data
     /// for `entry` can stand there: it finds it behind its link.
     ///
-    /// # Panics
-    /// When this thread runs on a CET shadow stack or an AArch64 guarded control stack. The processor keeps a
-    /// second copy of return addresses there, which would have to be switched, too.
-    ///
     /// # Safety
     /// - `base` is aligned to 16 bytes.
     /// - The memory below `base` is writable and used by nothing else until the context is finished or
@@ -95,9 +91,6 @@ impl Context {
     /// - All resumes happen on the thread that made the first one.
     #[inline]
     pub unsafe fn new(base: NonNull<u8>, entry: Entry) -> Self {
-        if arch::shadow_stack_enabled() {
-            shadow_stack_refused();
-        }
         // SAFETY: the caller owns the memory below `base`.
         let link = unsafe { base.cast::<Link>().sub(1) };
         // SAFETY: it is writable, and aligned like `base`, for the size of a link is its alignment.
@@ -166,8 +159,18 @@ pub unsafe fn suspend(link: NonNull<Link>, value: Word) -> (Word, usize) {
     (word, signal)
 }
 
+/// Whether this thread runs on a CET shadow stack (x86_64) or a guarded control stack (AArch64).
+///
+/// The processor keeps a second copy of return addresses there, which does not follow a switch, so that the first
+/// return after one traps. The stacks of this crate refuse to be made on such a thread; a [`Stack`](crate::Stack) of your own
+/// may ask here.
+#[inline]
+pub fn shadow_stack_enabled() -> bool {
+    arch::shadow_stack_enabled()
+}
+
 #[cold]
 #[inline(never)]
-fn shadow_stack_refused() -> ! {
+pub(crate) fn shadow_stack_refused() -> ! {
     panic!("cannot switch stacks while a hardware shadow stack (CET, GCS) is enabled on this thread");
 }

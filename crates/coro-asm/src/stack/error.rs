@@ -23,6 +23,9 @@ pub enum StackError {
         /// The configured number of stacks.
         max_stacks: usize,
     },
+    /// The thread runs on a hardware shadow stack, see
+    /// [`raw::shadow_stack_enabled`](crate::raw::shadow_stack_enabled).
+    ShadowStack,
     /// The kernel refuses this much address space or memory.
     OutOfMemory {
         /// How many bytes were asked for.
@@ -51,6 +54,9 @@ impl fmt::Display for StackError {
                     "a pool of {max_stacks} stacks of {stack_size} bytes does not fit the address space"
                 )
             }
+            Self::ShadowStack => f.write_str(
+                "stacks cannot be switched while a hardware shadow stack (CET, GCS) is enabled on this thread",
+            ),
             Self::OutOfMemory { bytes, errno } => {
                 write!(f, "the kernel refuses {bytes} bytes for stacks (error {errno})")
             }

@@ -3,6 +3,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::{ALIGNMENT, Stack};
+use crate::raw;
 
 /// A stack from the global allocator, for programs without `mmap`.
 ///
@@ -17,12 +18,16 @@ impl HeapStack {
     /// Allocates a stack of `size` bytes, rounded up to 16; at least 16.
     ///
     /// # Panics
-    /// When `size` is above `isize::MAX - 15`.
+    /// When `size` is above `isize::MAX - 15`, and on a thread with a hardware shadow stack
+    /// ([`raw::shadow_stack_enabled`]).
     ///
     /// # Safety
     /// - Everything that runs on this stack, signal and interrupt handlers included, fits into `size`
     ///   bytes, for nothing stops it at the lower end.
     pub unsafe fn new(size: usize) -> Self {
+        if raw::shadow_stack_enabled() {
+            raw::shadow_stack_refused();
+        }
         let layout = Layout::from_size_align(size.max(ALIGNMENT), ALIGNMENT)
             .expect("the size of a heap stack is at most isize::MAX - 15 bytes")
             .pad_to_align();

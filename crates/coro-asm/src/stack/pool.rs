@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 
 use super::arena::{Arena, GuardKind};
 use super::{Stack, StackError};
+use crate::raw;
 
 /// How many stacks are opened at once.
 const SLAB: usize = 64;
@@ -114,8 +115,11 @@ impl StackPool {
     ///
     /// # Errors
     /// [`StackError::InvalidSize`] for a size or number of zero, or too large to address;
-    /// [`StackError::OutOfMemory`] when the kernel refuses the addresses.
+    /// [`StackError::OutOfMemory`] when the kernel refuses the addresses; [`StackError::ShadowStack`] on a thread with one.
     pub fn new(config: StackPoolConfig) -> Result<Self, StackError> {
+        if raw::shadow_stack_enabled() {
+            return Err(StackError::ShadowStack);
+        }
         let arena = Arena::reserve(config.stack_size, config.max_stacks, config.guard)?;
         let inner = Box::new(Inner {
             last: Cell::new(None),

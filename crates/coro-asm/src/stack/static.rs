@@ -2,6 +2,7 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use super::{ALIGNMENT, Stack};
+use crate::raw;
 
 /// A stack in memory that the caller has set aside for ever, for programs without an allocator.
 ///
@@ -17,11 +18,15 @@ impl StaticStack {
     ///
     /// # Panics
     /// When `memory` is shorter than 16 bytes. (A coroutine needs more and says so.)
+    /// Also on a thread with a hardware shadow stack ([`raw::shadow_stack_enabled`]).
     ///
     /// # Safety
     /// - Everything that runs on this stack, signal and interrupt handlers included, fits into `memory`, for
     ///   nothing stops it at the lower end.
     pub unsafe fn new(memory: &'static mut [MaybeUninit<u8>]) -> Self {
+        if raw::shadow_stack_enabled() {
+            raw::shadow_stack_refused();
+        }
         let size = memory.len();
         assert!(
             size >= ALIGNMENT,
