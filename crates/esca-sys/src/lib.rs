@@ -26,6 +26,8 @@ mod memory;
 #[cfg(feature = "alloc")]
 mod operation;
 #[cfg(feature = "alloc")]
+mod optimise;
+#[cfg(feature = "alloc")]
 mod segment;
 #[cfg(feature = "alloc")]
 mod slots;

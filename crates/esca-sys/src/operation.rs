@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use batch_table::{Call, EntryFlags, nr::native as nr};
 
 use crate::descriptor::Owner;
+use crate::optimise::Hint;
 use crate::{
     AcceptFlags, Buffer, Descriptor, EpollEvent, EpollOp, MsgFlags, Shutdown, SpliceFlags, Vectored, address,
 };
@@ -19,8 +20,7 @@ use crate::{
 pub struct Operation {
     pub(crate) call: Call,
     pub(crate) payload: Payload,
-    #[expect(dead_code, reason = "read by the optimiser")]
-    pub(crate) tcp: bool,
+    pub(crate) hint: Hint,
     pub(crate) blocks: bool,
     pub(crate) owners: [Owner; 2],
 }
@@ -65,7 +65,10 @@ impl Operation {
         Self {
             call: Call::new(nr, args),
             payload,
-            tcp: stream,
+            hint: Hint {
+                tcp: stream,
+                option: None,
+            },
             blocks: false,
             owners: [owner, Owner::default()],
         }
@@ -302,7 +305,9 @@ impl Operation {
             words: [value.cast_unsigned().into(), 0],
             args: [Some(3), None],
         };
-        Self::new(nr::SETSOCKOPT, args, payload, socket)
+        let mut operation = Self::new(nr::SETSOCKOPT, args, payload, socket);
+        operation.hint.option = Some(value != 0);
+        operation
     }
 
     /// `setsockopt` with a value of any form.
@@ -334,7 +339,10 @@ impl Operation {
         Self {
             call: Call::new(nr, args),
             payload: Payload::None,
-            tcp: false,
+            hint: Hint {
+                tcp: false,
+                option: None,
+            },
             blocks: false,
             owners: [Owner::default(), Owner::default()],
         }

@@ -6,6 +6,7 @@ use core::fmt;
 
 use batch_table::{Errno, Features, LayoutError, Outcome, SysResult, Table};
 
+use crate::optimise::{self, Optimiser};
 use crate::slots::{Slot, Slots};
 use crate::{Completion, Executor, Operation, TableMemory};
 
@@ -33,8 +34,17 @@ pub struct Segment<X> {
     room: u32,
     /// The last entry that ran is linked to the next one and broke their chain.
     broken: bool,
+    optimiser: Optimiser,
+    optimise: bool,
+    /// The TCP socket of the last entry recorded, or [`NO_SOCKET`].
+    last_socket: u64,
+    /// Two adjacent entries among those recorded are for one TCP socket.
+    adjacent: bool,
     _memory: TableMemory,
 }
+
+/// No descriptor: those are sign-extended 32-bit numbers.
+const NO_SOCKET: u64 = 1 << 40;
 
 /// A segment could not be made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,6 +162,10 @@ impl<X: Executor> Segment<X> {
             tail: 0,
             room: capacity,
             broken: false,
+            optimiser: Optimiser::new(),
+            optimise: true,
+            last_socket: NO_SOCKET,
+            adjacent: false,
             _memory: memory,
         })
     }
@@ -178,13 +192,20 @@ impl<X: Executor> Segment<X> {
         let Operation {
             mut call,
             payload,
+            hint,
             blocks,
             owners,
-            ..
         } = operation;
+        if hint.tcp {
+            self.adjacent |= call.args[0] == self.last_socket;
+            self.last_socket = call.args[0];
+        } else {
+            self.last_socket = NO_SOCKET;
+        }
         let slot = Slot {
             token,
             payload,
+            hint,
             owners,
         };
         self.slots.put(self.tail, slot, &mut call);
@@ -247,6 +268,12 @@ impl<X: Executor> Segment<X> {
         self.table.capacity()
     }
 
+    /// Switches the optimiser on (as it is at first) or off. It looks only at operations on descriptors that were declared
+    /// TCP sockets ([`Descriptor::assume_tcp`](crate::Descriptor::assume_tcp)), and leaves all results as they are.
+    pub const fn set_optimise(&mut self, on: bool) {
+        self.optimise = on;
+    }
+
     /// The executor.
     #[inline]
     #[must_use]
@@ -269,7 +296,15 @@ impl<X: Executor> Segment<X> {
                 self.cancel_next();
                 continue;
             }
-            let count = self.tail.wrapping_sub(self.ready);
+            let mut count = self.tail.wrapping_sub(self.ready);
+            if self.adjacent && self.optimise {
+                let group = optimise::find(&self.table, self.ready, count, |at| self.slots.hint(at));
+                if group.before == 0 {
+                    self.run_group(group.len);
+                    continue;
+                }
+                count = group.before;
+            }
             // SAFETY: the entries `ready..tail` were recorded from operations, which promise sound calls, and what they
             // point to is owned by the slots, which stay as they are until the entries are taken.
             let done = unsafe { self.executor.run(&self.table, self.ready, count) };
@@ -278,10 +313,34 @@ impl<X: Executor> Segment<X> {
                 // Nothing in the way of progress but a signal; the caller may have to look at it.
                 return Err(FlushError { errno: Errno::EINTR });
             }
-            self.ready = self.ready.wrapping_add(done);
-            self.broken = self.breaks(self.ready.wrapping_sub(1));
+            self.advance(done);
         }
+        self.adjacent = false;
+        self.last_socket = NO_SOCKET;
         Ok(())
+    }
+
+    /// Runs the `len` entries at `ready` as plain calls, optimised.
+    fn run_group(&mut self, len: u32) {
+        self.optimiser.run(
+            &self.table,
+            self.ready,
+            len,
+            |at| self.slots.hint(at),
+            |call| {
+                // SAFETY: the call of an entry among `ready..tail`, with a flag that changes when its bytes leave, or
+                // several of them in one, or an option of the same socket; sound for the reasons in `run`.
+                unsafe { crate::syscall(call.nr, &call.args) }
+            },
+        );
+        self.advance(len);
+    }
+
+    /// Notes that `count` entries from `ready` on are finished.
+    #[inline]
+    fn advance(&mut self, count: u32) {
+        self.ready = self.ready.wrapping_add(count);
+        self.broken = self.breaks(self.ready.wrapping_sub(1));
     }
 
     /// Whether the finished entry of `position` is linked and did not work.

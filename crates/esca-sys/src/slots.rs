@@ -9,6 +9,7 @@ use batch_table::{Call, Outcome};
 
 use crate::descriptor::Owner;
 use crate::operation::Payload;
+use crate::optimise::Hint;
 use crate::{Buffer, Completion, address};
 
 /// Token, memory and open files of one entry.
@@ -16,6 +17,7 @@ use crate::{Buffer, Completion, address};
 pub(crate) struct Slot {
     pub(crate) token: u64,
     pub(crate) payload: Payload,
+    pub(crate) hint: Hint,
     pub(crate) owners: [Owner; 2],
 }
 
@@ -71,6 +73,12 @@ impl Slots {
         // SAFETY: the index is below the number of slots, and there are as many words.
         let place = unsafe { first.add(self.index(position)) };
         UnsafeCell::raw_get(place)
+    }
+
+    /// What the optimiser has to know about the entry of `position`.
+    #[inline]
+    pub(crate) fn hint(&self, position: u32) -> Hint {
+        self.slots[self.index(position)].hint
     }
 
     /// Empties the slot of `position` and makes its completion.

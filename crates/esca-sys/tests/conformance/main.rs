@@ -9,6 +9,7 @@ mod order;
 mod random;
 mod support;
 mod table;
+mod tcp;
 
 macro_rules! conformance {
     ($executor:ident, $make:expr) => {
@@ -41,6 +42,14 @@ macro_rules! conformance {
                 calls::a_connection_is_accepted_watched_and_shut_down
                 calls::splice_moves_between_file_and_pipe
                 calls::a_blocking_entry_ends_its_batch
+                tcp::pipelined_answers_arrive_in_order
+                tcp::header_and_file_arrive_in_order
+                tcp::a_successor_that_fails_leaves_nothing_held_back
+                tcp::a_full_socket_splits_exactly
+                tcp::a_reset_meets_one_entry
+                tcp::cork_pairs_keep_their_meaning
+                tcp::mixed_batches_keep_every_stream
+                tcp::datagrams_keep_their_boundaries
                 random::batches_equal_plain_calls
             }
         }
