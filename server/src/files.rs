@@ -110,7 +110,11 @@ fn redirect_to_folder(request: &Request<'_>) -> Response {
 }
 
 fn respond(request: &Request<'_>, resource: &Rc<Resource>) -> Response {
-    let fields = Conditions::read(request);
+    let mut fields = Conditions::read(request);
+    if request.method() != "GET" {
+        // Ranges are defined for GET alone (RFC 9110, section 14.2).
+        fields.range = None;
+    }
     let coding = match (fields.range, fields.accept_encoding) {
         (None, Some(accept)) if resource.has_codings() => {
             negotiate::choose(accept, |coding| resource.coded(coding).is_some())
