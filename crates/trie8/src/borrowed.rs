@@ -4,9 +4,10 @@ use crate::edge::BLOCK;
 use crate::error::BuildError;
 use crate::iter::{Iter, Prefixes};
 use crate::matches::Match;
+use crate::record::room;
 use crate::tree::{Placed, State, Tree};
 use crate::values::Values;
-use crate::view::{Entry, Found, View};
+use crate::view::{Found, View};
 use crate::{Limit, MAX_KEY_LEN, MAX_KEYS};
 
 /// A trie in memory that somebody else owns: a `static`, a [`Trie`](crate::Trie) or slices of the caller.
@@ -29,11 +30,23 @@ pub const fn max_node_words(keys: usize) -> usize {
     3 * keys * BLOCK
 }
 
+/// Number of bytes that the records of `keys` take, for [`TrieRef::build_in`]: 12 bytes and the key for each, and 32 at
+/// the end, since keys are compared in whole words.
+pub const fn record_bytes(keys: &[&[u8]]) -> usize {
+    let mut bytes = 0;
+    let mut key = 0;
+    while key < keys.len() {
+        bytes += keys[key].len();
+        key += 1;
+    }
+    room(keys.len(), bytes)
+}
+
 impl<'a, T> TrieRef<'a, T> {
     /// Builds a trie of `keys` without an allocator, in slices that the caller lends.
     ///
-    /// `values[i]` belongs to `keys[i]`. The key bytes are copied, so `bytes` must be as long as all keys together;
-    /// `entries` must have a place for each key, and `nodes` [`max_node_words`] of them.
+    /// `values[i]` belongs to `keys[i]`. The keys are copied. `nodes` must have [`max_node_words`] elements and
+    /// `records` [`record_bytes`].
     ///
     /// Takes time proportional to the length of all keys, plus, for each key that comes after keys that start
     /// with it, to the number of those that have it as their longest proper prefix then.
@@ -43,8 +56,7 @@ impl<'a, T> TrieRef<'a, T> {
     /// The first thing that is wrong, with the index of the key that it concerns.
     pub const fn build_in(
         nodes: &'a mut [u32],
-        entries: &'a mut [Entry],
-        bytes: &'a mut [u8],
+        records: &'a mut [u8],
         keys: &[&[u8]],
         values: &'a [T],
     ) -> Result<Self, BuildError> {
@@ -52,15 +64,14 @@ impl<'a, T> TrieRef<'a, T> {
             return Err(BuildError::ValueCount);
         }
         let mut state = State::new();
-        if let Err(error) = fill(&mut state, nodes, entries, bytes, keys) {
+        if let Err(error) = fill(&mut state, nodes, records, keys) {
             return Err(error);
         }
         Ok(Self {
             view: View {
                 root: state.root,
                 edges: nodes,
-                entries,
-                bytes,
+                records,
             },
             values: Values::Dense(values),
             len: keys.len(),
@@ -112,7 +123,7 @@ impl<'a, T> TrieRef<'a, T> {
 
     #[inline]
     pub(crate) fn found(&self, found: Found) -> Option<Match<'a, T>> {
-        let value = self.values.get(found.entry)?;
+        let value = self.values.get(found.value())?;
         Some(Match {
             len: found.len,
             value,
@@ -120,12 +131,11 @@ impl<'a, T> TrieRef<'a, T> {
     }
 }
 
-/// Inserts all keys, entry `i` for key `i`, and checks everything that may be wrong with them.
+/// Inserts all keys, value `i` for key `i`, and checks everything that may be wrong with them.
 pub(crate) const fn fill(
     state: &mut State,
     edges: &mut [u32],
-    entries: &mut [Entry],
-    bytes: &mut [u8],
+    records: &mut [u8],
     keys: &[&[u8]],
 ) -> Result<(), BuildError> {
     if keys.len() > MAX_KEYS {
@@ -134,14 +144,13 @@ pub(crate) const fn fill(
             limit: Limit::KeyCount,
         });
     }
-    if edges.len() < max_node_words(keys.len()) || entries.len() < keys.len() {
+    if edges.len() < max_node_words(keys.len()) {
         return Err(BuildError::Memory);
     }
     let mut tree = Tree {
         state,
         edges,
-        entries,
-        bytes,
+        records,
     };
     let mut key = 0;
     while key < keys.len() {
@@ -151,12 +160,19 @@ pub(crate) const fn fill(
                 limit: Limit::KeyLength,
             });
         }
-        if tree.bytes.len() - tree.state.bytes < keys[key].len() {
+        if tree.records.len() < tree.state.bytes + room(1, keys[key].len()) {
             return Err(BuildError::Memory);
         }
-        match tree.insert(keys[key]) {
-            Placed::Existing(first) => return Err(BuildError::Duplicate { key, first }),
-            Placed::New(entry) => debug_assert!(entry == key),
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_KEYS")]
+        let index = key as u32;
+        match tree.insert(keys[key], index) {
+            Placed::Existing(first) => {
+                return Err(BuildError::Duplicate {
+                    key,
+                    first: first as usize,
+                });
+            }
+            Placed::New => {}
         }
         key += 1;
     }

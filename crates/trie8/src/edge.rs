@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! to a node   0 | kind:2 | position:10 | block:19      block * 8 = first of the node's edges
-//! to a leaf   1 | absent | entry:30                    absent: no key has this digit here
+//! to a leaf   1 | absent | record:30                   absent: no key has this digit here
 //! ```
 //!
 //! A key is a string of digits: of each byte first `b & 7`, then `(b >> 3) & 7`, then `b >> 6`. Behind the end of
@@ -17,9 +17,9 @@ pub(crate) const WIDE: usize = 64;
 pub(crate) const MAX_BLOCKS: usize = BLOCK_MASK as usize + 1;
 /// Last byte position that an edge can name.
 pub(crate) const MAX_POSITION: u32 = 1023;
-/// Index of the missing entry, and the missing block of a free list.
+/// The record or value that does not exist, and the end of a list of free blocks.
 pub(crate) const NONE: u32 = u32::MAX;
-/// Edge of an empty trie: a leaf whose entry does not exist.
+/// Edge of an empty trie: a leaf whose record does not exist.
 pub(crate) const EMPTY: u32 = u32::MAX;
 
 const LEAF: u32 = 1 << 31;
@@ -40,13 +40,13 @@ pub(crate) const fn node(block: u32, position: u32, kind: u32) -> u32 {
 }
 
 #[inline]
-pub(crate) const fn leaf(entry: u32) -> u32 {
-    LEAF | entry
+pub(crate) const fn leaf(record: u32) -> u32 {
+    LEAF | record
 }
 
 #[inline]
-pub(crate) const fn absent(entry: u32) -> u32 {
-    LEAF | ABSENT | entry
+pub(crate) const fn absent(record: u32) -> u32 {
+    LEAF | ABSENT | record
 }
 
 #[inline]
@@ -61,8 +61,14 @@ pub(crate) const fn is_present(edge: u32) -> bool {
 }
 
 #[inline]
-pub(crate) const fn entry(edge: u32) -> usize {
-    (edge & (ABSENT - 1)) as usize
+pub(crate) const fn record(edge: u32) -> u32 {
+    edge & (ABSENT - 1)
+}
+
+/// `edge` with its leaf moved to `record`.
+#[cfg(feature = "alloc")]
+pub(crate) const fn with_record(edge: u32, record: u32) -> u32 {
+    edge & (LEAF | ABSENT) | record
 }
 
 #[inline]

@@ -7,27 +7,27 @@ use crate::iter::{Iter, Prefixes};
 use crate::matches::Match;
 use crate::tree::{State, pack};
 use crate::values::Values;
-use crate::view::{Entry, View};
+use crate::view::View;
 
 /// A trie built by the compiler, for a `static` in read-only memory.
 ///
 /// [`static_trie!`](crate::static_trie) works the three sizes out: the number of keys, of blocks of eight words for
-/// the nodes, and of bytes in all keys. By hand, a [`Plan`] tells them:
+/// the nodes, and of bytes for the keys. By hand:
 ///
 /// ```
-/// use trie8::{Plan, StaticTrie, max_node_words};
+/// use trie8::{Plan, StaticTrie, record_bytes, max_node_words};
 ///
 /// const KEYS: [&[u8]; 2] = [b"/", b"/static"];
-/// const PLAN: Plan<2, { max_node_words(2) / 8 }, 8> = Plan::new(&KEYS);
-/// static ROUTES: StaticTrie<char, 2, { PLAN.blocks() }, 8> = StaticTrie::new(&PLAN, ['i', 's']);
+/// const BYTES: usize = record_bytes(&KEYS);
+/// const PLAN: Plan<2, { max_node_words(2) / 8 }, BYTES> = Plan::new(&KEYS);
+/// static ROUTES: StaticTrie<char, 2, { PLAN.blocks() }, BYTES> = StaticTrie::new(&PLAN, ['i', 's']);
 ///
 /// assert_eq!(ROUTES.get(b"/static"), Some(&'s'));
 /// ```
 pub struct StaticTrie<T, const KEYS: usize, const BLOCKS: usize, const BYTES: usize> {
     root: u32,
     nodes: Nodes<BLOCKS>,
-    entries: [Entry; KEYS],
-    bytes: [u8; BYTES],
+    records: [u8; BYTES],
     values: [T; KEYS],
 }
 
@@ -56,8 +56,7 @@ impl<T, const KEYS: usize, const BLOCKS: usize, const BYTES: usize> StaticTrie<T
         Self {
             root,
             nodes,
-            entries: plan.entries,
-            bytes: plan.bytes,
+            records: plan.records,
             values,
         }
     }
@@ -69,8 +68,7 @@ impl<T, const KEYS: usize, const BLOCKS: usize, const BYTES: usize> StaticTrie<T
             view: View {
                 root: self.root,
                 edges: self.nodes.0.as_flattened(),
-                entries: &self.entries,
-                bytes: &self.bytes,
+                records: &self.records,
             },
             values: Values::Dense(&self.values),
             len: KEYS,
@@ -131,13 +129,12 @@ pub struct Plan<const KEYS: usize, const ROOM: usize, const BYTES: usize> {
     state: State,
     blocks: usize,
     nodes: [[u32; BLOCK]; ROOM],
-    entries: [Entry; KEYS],
-    bytes: [u8; BYTES],
+    records: [u8; BYTES],
 }
 
 impl<const KEYS: usize, const ROOM: usize, const BYTES: usize> Plan<KEYS, ROOM, BYTES> {
-    /// Lays out a trie of `keys`. `ROOM` is an eighth of [`max_node_words`](crate::max_node_words), and `BYTES` the
-    /// length of all keys together.
+    /// Lays out a trie of `keys`. `ROOM` is an eighth of [`max_node_words`](crate::max_node_words), and `BYTES` is
+    /// [`record_bytes`](crate::record_bytes).
     ///
     /// # Panics
     ///
@@ -148,11 +145,10 @@ impl<const KEYS: usize, const ROOM: usize, const BYTES: usize> Plan<KEYS, ROOM, 
             state: State::new(),
             blocks: 0,
             nodes: [[0; BLOCK]; ROOM],
-            entries: [Entry::FREE; KEYS],
-            bytes: [0; BYTES],
+            records: [0; BYTES],
         };
         let nodes = plan.nodes.as_flattened_mut();
-        match fill(&mut plan.state, nodes, &mut plan.entries, &mut plan.bytes, keys) {
+        match fill(&mut plan.state, nodes, &mut plan.records, keys) {
             Ok(()) => {}
             Err(BuildError::Duplicate { .. }) => panic!("static trie: a key is there twice"),
             Err(BuildError::Limit { .. }) => panic!("static trie: a key is too long, or there are too many"),

@@ -3,6 +3,7 @@ use core::iter::FusedIterator;
 
 use crate::borrowed::TrieRef;
 use crate::matches::Match;
+use crate::record::Record;
 use crate::view::Found;
 
 /// The keys that a path starts with, from the longest to the shortest.
@@ -46,7 +47,8 @@ impl<T> fmt::Debug for Prefixes<'_, T> {
 /// All keys and values of a trie, in no particular order.
 pub struct Iter<'a, T> {
     trie: TrieRef<'a, T>,
-    entry: usize,
+    /// Where the next record is.
+    next: usize,
     left: usize,
 }
 
@@ -54,7 +56,7 @@ impl<'a, T> Iter<'a, T> {
     pub(crate) const fn new(trie: TrieRef<'a, T>) -> Self {
         Self {
             trie,
-            entry: 0,
+            next: 0,
             left: trie.len(),
         }
     }
@@ -65,12 +67,12 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {
-            let entry = self.trie.view.entries.get(self.entry)?;
-            let value = self.trie.values.get(self.entry);
-            self.entry += 1;
-            if let Some(value) = value {
+            let (at, trie) = (self.next, self.trie);
+            let (record, _) = Record::read(trie.view.records, at)?;
+            self.next += record.size();
+            if record.is_live() {
                 self.left -= 1;
-                return Some((self.trie.view.key(entry), value));
+                return Some((record.key(trie.view.records, at), trie.values.get(record.value)?));
             }
         }
         None

@@ -1,4 +1,5 @@
 #![no_std]
+#![forbid(unsafe_code)]
 #![doc = include_str!("../README.md")]
 #![deny(
     clippy::std_instead_of_core,
@@ -18,13 +19,14 @@ mod iter;
 mod lcp;
 mod macros;
 mod matches;
+mod record;
 mod tree;
 #[cfg(feature = "alloc")]
 mod trie;
 mod values;
 mod view;
 
-pub use borrowed::{TrieRef, max_node_words};
+pub use borrowed::{TrieRef, max_node_words, record_bytes};
 #[cfg(feature = "alloc")]
 pub use error::InsertError;
 pub use error::{BuildError, Limit};
@@ -35,7 +37,6 @@ pub use macros::__private;
 pub use matches::Match;
 #[cfg(feature = "alloc")]
 pub use trie::Trie;
-pub use view::Entry;
 
 /// The longest key in bytes: a branch may stand at byte 0 to 1023 of a key.
 pub const MAX_KEY_LEN: usize = edge::MAX_POSITION as usize;

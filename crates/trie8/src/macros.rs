@@ -40,7 +40,7 @@ macro_rules! static_trie {
             const KEYS: &[&[u8]] = &[$($crate::__private::Key($key).bytes()),*];
             const N: usize = KEYS.len();
             const ROOM: usize = $crate::max_node_words(N) / 8;
-            const BYTES: usize = $crate::__private::total_len(KEYS);
+            const BYTES: usize = $crate::record_bytes(KEYS);
             const PLAN: $crate::Plan<N, ROOM, BYTES> = $crate::Plan::new(KEYS.first_chunk().unwrap());
             static TRIE: $crate::StaticTrie<$value_type, N, { PLAN.blocks() }, BYTES> =
                 $crate::StaticTrie::new(&PLAN, [$($value),*]);
@@ -72,15 +72,5 @@ pub mod __private {
         pub const fn bytes(self) -> &'static [u8] {
             self.0
         }
-    }
-
-    pub const fn total_len(keys: &[&[u8]]) -> usize {
-        let mut total = 0;
-        let mut key = 0;
-        while key < keys.len() {
-            total += keys[key].len();
-            key += 1;
-        }
-        total
     }
 }

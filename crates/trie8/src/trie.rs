@@ -3,13 +3,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::borrowed::TrieRef;
-use crate::edge::{BLOCK, MAX_BLOCKS};
+use crate::edge::{self, BLOCK, EMPTY, MAX_BLOCKS, NONE};
 use crate::error::{InsertError, Limit};
 use crate::iter::{Iter, Prefixes};
 use crate::matches::Match;
+use crate::record::{Record, room};
 use crate::tree::{Placed, RUN, State, Tree, pack};
 use crate::values::Values;
-use crate::view::{Entry, View};
+use crate::view::View;
 use crate::{MAX_KEY_LEN, MAX_KEYS};
 
 /// A trie on the heap that keys can be added to and taken from.
@@ -19,12 +20,13 @@ use crate::{MAX_KEY_LEN, MAX_KEYS};
 pub struct Trie<T> {
     state: State,
     edges: Vec<u32>,
-    entries: Vec<Entry>,
-    bytes: Vec<u8>,
-    /// How many of `bytes` belong to removed keys.
+    records: Vec<u8>,
+    /// How many bytes of `records` belong to removed keys.
     garbage: usize,
-    /// By entry; `None` where the entry is free.
+    /// `None` where no key has the index.
     values: Vec<Option<T>>,
+    /// Indices of the `None`s in `values`.
+    free: Vec<u32>,
 }
 
 impl<T> Trie<T> {
@@ -33,10 +35,10 @@ impl<T> Trie<T> {
         Self {
             state: State::new(),
             edges: Vec::new(),
-            entries: Vec::new(),
-            bytes: Vec::new(),
+            records: Vec::new(),
             garbage: 0,
             values: Vec::new(),
+            free: Vec::new(),
         }
     }
 
@@ -54,10 +56,10 @@ impl<T> Trie<T> {
     pub fn clear(&mut self) {
         self.state = State::new();
         self.edges.clear();
-        self.entries.clear();
-        self.bytes.clear();
+        self.records.clear();
         self.garbage = 0;
         self.values.clear();
+        self.free.clear();
     }
 
     /// Registers `value` for `key`, any bytes, and returns the value that it replaces.
@@ -80,13 +82,15 @@ impl<T> Trie<T> {
             };
         }
         self.reserve_for(key);
-        match self.tree().insert(key) {
-            Placed::Existing(entry) => Ok(self.values[entry].replace(value)),
-            Placed::New(entry) => {
-                if entry == self.values.len() {
-                    self.values.push(Some(value));
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_KEYS")]
+        let index = self.free.last().copied().unwrap_or(self.values.len() as u32);
+        match self.tree().insert(key, index) {
+            Placed::Existing(index) => Ok(self.values[index as usize].replace(value)),
+            Placed::New => {
+                if self.free.pop().is_some() {
+                    self.values[index as usize] = Some(value);
                 } else {
-                    self.values[entry] = Some(value);
+                    self.values.push(Some(value));
                 }
                 Ok(None)
             }
@@ -98,27 +102,22 @@ impl<T> Trie<T> {
     /// Takes time proportional to the length of the key, and for a key that others start with also to the number
     /// of those that have it as their longest proper prefix.
     pub fn remove(&mut self, key: &[u8]) -> Option<T> {
-        let entry = self.view().get(key)?;
-        self.tree().remove(key, entry);
-        let value = self.values[entry].take();
-        self.garbage += key.len();
+        let index = self.view().get(key)?;
+        self.garbage += self.tree().remove(key);
+        self.free.push(index);
         if self.garbage > self.state.bytes / 2 {
             self.compact();
         }
-        value
+        self.values[index as usize].take()
     }
 
-    /// Gives back the memory that the trie does not need, and puts the nodes near the root close together.
+    /// Gives back the memory that the trie does not need, and puts nodes that a lookup passes close together.
     ///
     /// Worth its time, which is proportional to the number of keys and their bytes, once all keys are in.
     pub fn shrink_to_fit(&mut self) {
-        let mut edges = vec![0; self.state.live_blocks() * BLOCK];
-        self.state
-            .set_packed(pack(self.state.root, &self.edges, &mut edges).0);
-        self.edges = edges;
         self.compact();
-        self.entries.shrink_to_fit();
         self.values.shrink_to_fit();
+        self.free.shrink_to_fit();
     }
 
     /// Lends the trie in the form that all lookups are made on.
@@ -139,8 +138,8 @@ impl<T> Trie<T> {
 
     /// The value of exactly `key`, to change it.
     pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut T> {
-        let entry = self.view().get(key)?;
-        self.values[entry].as_mut()
+        let index = self.view().get(key)?;
+        self.values[index as usize].as_mut()
     }
 
     /// The longest key that `path` starts with; see [`TrieRef::longest_prefix`].
@@ -171,8 +170,7 @@ impl<T> Trie<T> {
         View {
             root: self.state.root,
             edges: self.edges.as_slice(),
-            entries: self.entries.as_slice(),
-            bytes: self.bytes.as_slice(),
+            records: self.records.as_slice(),
         }
     }
 
@@ -180,34 +178,74 @@ impl<T> Trie<T> {
         Tree {
             state: &mut self.state,
             edges: &mut self.edges,
-            entries: &mut self.entries,
-            bytes: &mut self.bytes,
+            records: &mut self.records,
         }
     }
 
-    /// Makes room for what inserting `key` may take: an entry, a narrow and a wide node, and its bytes.
+    /// Makes room for what inserting `key` may take: a narrow and a wide node, and a record.
     fn reserve_for(&mut self, key: &[u8]) {
         let blocks = (self.state.blocks + 1 + RUN).min(MAX_BLOCKS);
         grow(&mut self.edges, blocks * BLOCK, 0);
-        grow(&mut self.entries, self.state.entries + 1, Entry::FREE);
-        grow(&mut self.bytes, self.state.bytes + key.len(), 0);
+        grow(&mut self.records, self.state.bytes + room(1, key.len()), 0);
     }
 
-    /// Writes the keys anew, without those that were removed.
+    /// Writes nodes and records anew, without gaps and without the keys that were removed.
     fn compact(&mut self) {
-        let mut bytes = Vec::with_capacity(self.state.bytes - self.garbage);
-        for (entry, value) in self.entries.iter_mut().zip(&self.values) {
-            if value.is_some() {
-                let start = entry.offset as usize;
-                #[expect(clippy::cast_possible_truncation, reason = "MAX_KEYS * MAX_KEY_LEN < 2^29")]
-                let offset = bytes.len() as u32;
-                entry.offset = offset;
-                bytes.extend_from_slice(&self.bytes[start..start + entry.len as usize]);
+        let mut edges = vec![0; self.state.live_blocks() * BLOCK];
+        let (root, _) = pack(self.state.root, &self.edges, &mut edges);
+        self.state.set_packed(root);
+        self.edges = edges;
+        if self.garbage > 0 {
+            self.drop_removed();
+        }
+        self.records.truncate(self.state.bytes + room(0, 0));
+        self.records.shrink_to_fit();
+    }
+
+    /// Copies the records of the keys that are left, and leads all edges and links to the copies.
+    fn drop_removed(&mut self) {
+        let mut records = Vec::with_capacity(self.state.bytes - self.garbage + room(0, 0));
+        let mut at = 0;
+        while at < self.state.bytes {
+            let record = Record::at(&self.records, at);
+            if record.is_live() {
+                let copy = records.len();
+                records.extend_from_slice(&self.records[at..at + record.size()]);
+                // From here on the old record only tells where its copy is.
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "less than 2^30 bytes, see `index`"
+                )]
+                let value = copy as u32;
+                Record { value, ..record }.write(&mut self.records, at);
+            }
+            at += record.size();
+        }
+        self.state.bytes = records.len();
+        self.garbage = 0;
+        records.resize(records.len() + room(0, 0), 0);
+
+        let copy_of = |at: u32| Record::at(&self.records, at as usize).value;
+        for edge in self.edges.iter_mut().chain([&mut self.state.root]) {
+            if edge::is_leaf(*edge) && *edge != EMPTY {
+                *edge = edge::with_record(*edge, copy_of(edge::record(*edge)));
             }
         }
-        self.state.bytes = bytes.len();
-        self.garbage = 0;
-        self.bytes = bytes;
+        let mut at = 0;
+        while at < self.state.bytes {
+            let Some((record, _)) = Record::read(&records, at) else {
+                break;
+            };
+            if record.up != NONE {
+                Record {
+                    up: copy_of(record.up),
+                    ..record
+                }
+                .write(&mut records, at);
+            }
+            at += record.size();
+        }
+        self.records = records;
     }
 }
 
@@ -228,10 +266,10 @@ impl<T: Clone> Clone for Trie<T> {
         Self {
             state: self.state,
             edges: self.edges.clone(),
-            entries: self.entries.clone(),
-            bytes: self.bytes.clone(),
+            records: self.records.clone(),
             garbage: self.garbage,
             values: self.values.clone(),
+            free: self.free.clone(),
         }
     }
 }

@@ -1,9 +1,9 @@
-/// The values of a trie, by entry.
+/// The values of a trie.
 #[derive(Debug)]
 pub(crate) enum Values<'a, T> {
-    /// Every entry is in use.
+    /// Every index is in use.
     Dense(&'a [T]),
-    /// `None` where the entry is free.
+    /// `None` where the index is free.
     #[cfg(feature = "alloc")]
     Sparse(&'a [Option<T>]),
 }
@@ -18,11 +18,11 @@ impl<T> Copy for Values<'_, T> {}
 
 impl<'a, T> Values<'a, T> {
     #[inline]
-    pub(crate) fn get(self, entry: usize) -> Option<&'a T> {
+    pub(crate) fn get(self, index: u32) -> Option<&'a T> {
         match self {
-            Self::Dense(values) => values.get(entry),
+            Self::Dense(values) => values.get(index as usize),
             #[cfg(feature = "alloc")]
-            Self::Sparse(values) => values.get(entry)?.as_ref(),
+            Self::Sparse(values) => values.get(index as usize)?.as_ref(),
         }
     }
 }

@@ -1,105 +1,95 @@
-use crate::edge::{self, NONE};
-use crate::lcp::common_prefix;
-
-/// What a trie keeps of a key besides its bytes: memory for [`TrieRef::build_in`](crate::TrieRef::build_in).
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// First of the key's bytes; the next entry of the free list when the entry is free.
-    pub(crate) offset: u32,
-    /// Entry of the longest registered proper prefix, or `NONE`.
-    pub(crate) up: u32,
-    /// Length of the key.
-    pub(crate) len: u16,
-    /// Length of the key of `up`, 0 without one: a chain is followed without looking at what it skips.
-    pub(crate) up_len: u16,
-}
-
-impl Entry {
-    /// An entry that no key uses.
-    pub const FREE: Self = Self {
-        offset: NONE,
-        up: NONE,
-        len: 0,
-        up_len: 0,
-    };
-}
+use crate::edge;
+use crate::lcp::{PADDING, common_head, common_rest};
+use crate::record::Record;
 
 /// What a lookup reads, whoever owns it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) root: u32,
     pub(crate) edges: &'a [u32],
-    pub(crate) entries: &'a [Entry],
-    pub(crate) bytes: &'a [u8],
+    pub(crate) records: &'a [u8],
 }
 
-/// A registered prefix of a path: index of its entry and length of its key.
+/// A registered prefix of a path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    pub(crate) entry: usize,
+    /// Length of the key.
     pub(crate) len: usize,
+    record: Record,
 }
 
+impl Found {
+    /// Index of the value.
+    #[inline]
+    pub(crate) const fn value(&self) -> u32 {
+        self.record.value
+    }
+}
+
+// The view is a handful of pointers, which stay in registers where a lookup is inlined into the method of the owner.
 impl<'a> View<'a> {
-    /// The leaf that a blind walk ends at: no key shares a longer prefix with `path` than its key does.
+    /// The record of the leaf that a blind walk ends at: no key shares a longer prefix with `path` than its does.
     ///
     /// Let `n` be the largest number of digits that some leaf shares with the path. Above digit `n` the walk takes
     /// the edges of that leaf. From there on all leaves below agree in the first `n` digits, so any of them will do.
-    #[inline]
-    pub(crate) const fn nearest_leaf(&self, path: &[u8]) -> usize {
+    #[inline(always)]
+    pub(crate) const fn nearest_leaf(&self, path: &[u8]) -> u32 {
         let mut edge = self.root;
         while !edge::is_leaf(edge) {
             edge = self.edges[edge::step(edge, path)];
         }
-        edge::entry(edge)
+        edge::record(edge)
     }
 
-    /// The bytes of the key of `entry`.
-    #[inline]
-    pub(crate) const fn key(&self, entry: &Entry) -> &'a [u8] {
-        let (_, rest) = self.bytes.split_at(entry.offset as usize);
-        rest.split_at(entry.len as usize).0
+    /// The record at `at`, and the length of the common prefix of its key and `path`.
+    #[inline(always)]
+    pub(crate) const fn compare(&self, at: u32, path: &[u8]) -> Option<(Record, usize)> {
+        let at = at as usize;
+        let Some((record, head)) = Record::read(self.records, at) else {
+            return None;
+        };
+        let mut common = common_head(head, record.len as usize, path);
+        if common >= PADDING {
+            common = common_rest(record.key(self.records, at), path);
+        }
+        Some((record, common))
     }
 
     /// The longest registered prefix of `path`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn longest_prefix(&self, path: &[u8]) -> Option<Found> {
-        let leaf = self.nearest_leaf(path);
-        let mut entry = self.entries.get(leaf)?;
-        let common = common_prefix(self.key(entry), path);
-        if common == entry.len as usize {
-            return Some(Found {
-                entry: leaf,
-                len: common,
-            });
-        }
+        let (mut record, common) = self.compare(self.nearest_leaf(path), path)?;
         // Every registered prefix of the path is a prefix of the leaf's key, hence on its chain.
-        while entry.up_len as usize > common {
-            entry = &self.entries[entry.up as usize];
-        }
-        self.up(entry)
-    }
-
-    /// The longest registered proper prefix of the key of `entry`.
-    #[inline]
-    fn up(&self, entry: &Entry) -> Option<Found> {
-        if entry.up == NONE {
-            return None;
+        let mut len = record.len;
+        while len as usize > common {
+            len = record.up_len;
+            record = self.up(&record)?;
         }
         Some(Found {
-            entry: entry.up as usize,
-            len: entry.up_len as usize,
+            len: len as usize,
+            record,
         })
+    }
+
+    /// The record of the longest registered proper prefix of the key of `record`.
+    #[inline(always)]
+    fn up(&self, record: &Record) -> Option<Record> {
+        // `NONE` lies behind any record.
+        Some(Record::read(self.records, record.up as usize)?.0)
     }
 
     /// The next shorter registered prefix.
     #[inline]
     pub(crate) fn next_shorter(&self, found: Found) -> Option<Found> {
-        self.up(self.entries.get(found.entry)?)
+        let record = self.up(&found.record)?;
+        Some(Found {
+            len: record.len as usize,
+            record,
+        })
     }
 
     /// The longest registered prefix of `path` that ends between two segments.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn longest_segment_prefix(&self, path: &[u8]) -> Option<Found> {
         let mut found = self.longest_prefix(path)?;
         while !is_boundary(path, found.len) {
@@ -108,16 +98,21 @@ impl<'a> View<'a> {
         Some(found)
     }
 
-    /// The entry of exactly `key`.
+    /// The index of the value of exactly `key`.
     #[inline]
-    pub(crate) fn get(&self, key: &[u8]) -> Option<usize> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<u32> {
         let found = self.longest_prefix(key)?;
-        (found.len == key.len()).then_some(found.entry)
+        (found.len == key.len()).then_some(found.value())
     }
 }
 
-/// Whether a segment begins or ends at byte `at` of `path`.
+/// Whether a segment begins or ends at byte `at` of `path`. Without branches, which would be hard to predict.
 #[inline]
 fn is_boundary(path: &[u8], at: usize) -> bool {
-    at == 0 || at == path.len() || path[at] == b'/' || path[at - 1] == b'/'
+    let before = path.get(at.saturating_sub(1));
+    let next = path.get(at.min(path.len().wrapping_sub(1)));
+    let (Some(&before), Some(&next)) = (before, next) else {
+        return true;
+    };
+    (at == 0) | (at == path.len()) | (before == b'/') | (next == b'/')
 }

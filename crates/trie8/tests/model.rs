@@ -9,6 +9,7 @@ enum Op {
     Insert(Vec<u8>),
     Remove(Vec<u8>),
     RemoveNth(usize),
+    Shrink,
     Look(Vec<u8>),
     LookBeyondNth(usize, Vec<u8>),
 }
@@ -37,6 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => key().prop_map(Op::Insert),
         1 => key().prop_map(Op::Remove),
         3 => any::<usize>().prop_map(Op::RemoveNth),
+        1 => Just(Op::Shrink),
         3 => key().prop_map(Op::Look),
         2 => (any::<usize>(), key()).prop_map(|(nth, tail)| Op::LookBeyondNth(nth, tail)),
     ]
@@ -107,6 +109,7 @@ fn run(ops: Vec<Op>) {
                     check(&trie, &model, &key);
                 }
             }
+            Op::Shrink => trie.shrink_to_fit(),
             Op::Look(path) => check(&trie, &model, &path),
             Op::LookBeyondNth(nth, tail) => {
                 let path = [model.nth(nth).unwrap_or_default(), &tail].concat();

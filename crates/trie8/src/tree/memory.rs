@@ -1,35 +1,23 @@
 use super::{RUN, Tree, index, key_len};
 use crate::edge::{self, BLOCK, KIND_WIDE, NONE};
-use crate::view::Entry;
+use crate::record::{HEADER, Record};
 
 impl Tree<'_> {
-    pub(super) const fn new_entry(&mut self, key: &[u8], up: u32, up_len: u16) -> u32 {
-        let entry = match self.state.free_entry {
-            NONE => {
-                self.state.entries += 1;
-                index(self.state.entries - 1)
-            }
-            free => {
-                self.state.free_entry = self.entries[free as usize].offset;
-                free
-            }
-        };
-        let (_, room) = self.bytes.split_at_mut(self.state.bytes);
-        room.split_at_mut(key.len()).0.copy_from_slice(key);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "MAX_KEYS * MAX_KEY_LEN < 2^29, and as much garbage"
-        )]
-        let offset = self.state.bytes as u32;
-        self.entries[entry as usize] = Entry {
-            offset,
+    /// Writes a record behind the others.
+    pub(super) const fn new_record(&mut self, key: &[u8], up: u32, up_len: u16, value: u32) -> u32 {
+        let at = self.state.bytes;
+        let record = Record {
             up,
             len: key_len(key),
             up_len,
+            value,
         };
-        self.state.bytes += key.len();
+        record.write(self.records, at);
+        let (_, room) = self.records.split_at_mut(at + HEADER);
+        room.split_at_mut(key.len()).0.copy_from_slice(key);
+        self.state.bytes += record.size();
         self.state.keys += 1;
-        entry
+        index(at)
     }
 
     pub(super) const fn new_block(&mut self) -> u32 {

@@ -9,7 +9,8 @@ mod remove;
 mod wide;
 
 use crate::edge::{self, BLOCK, EMPTY, NONE, WIDE};
-use crate::view::{Entry, View};
+use crate::record::Record;
+use crate::view::View;
 
 pub(crate) use insert::Placed;
 pub(crate) use pack::pack;
@@ -23,16 +24,14 @@ pub(crate) struct State {
     pub(crate) root: u32,
     /// Keys in the trie.
     pub(crate) keys: usize,
-    /// Blocks, entries and bytes ever taken; what is free again below these marks is in a list, except bytes.
+    /// Blocks ever taken; those that are free again are in a list.
     pub(crate) blocks: usize,
-    pub(crate) entries: usize,
+    /// Bytes of records ever written, those of removed keys too.
     pub(crate) bytes: usize,
     /// Free blocks, linked through their first edge.
     free_block: u32,
     /// Free runs of blocks, as long as a wide node is, linked through their first edge.
     free_run: u32,
-    /// Free entries, linked through `offset`.
-    free_entry: u32,
     /// Nodes in the trie, and how many of them are wide.
     nodes: usize,
     wide: usize,
@@ -44,11 +43,9 @@ impl State {
             root: EMPTY,
             keys: 0,
             blocks: 0,
-            entries: 0,
             bytes: 0,
             free_block: NONE,
             free_run: NONE,
-            free_entry: NONE,
             nodes: 0,
             wide: 0,
         }
@@ -80,8 +77,7 @@ enum Link {
 pub(crate) struct Tree<'a> {
     pub(crate) state: &'a mut State,
     pub(crate) edges: &'a mut [u32],
-    pub(crate) entries: &'a mut [Entry],
-    pub(crate) bytes: &'a mut [u8],
+    pub(crate) records: &'a mut [u8],
 }
 
 impl Tree<'_> {
@@ -89,13 +85,21 @@ impl Tree<'_> {
         View {
             root: self.state.root,
             edges: self.edges,
-            entries: self.entries,
-            bytes: self.bytes,
+            records: self.records,
         }
     }
 
-    const fn key(&self, entry: usize) -> &[u8] {
-        self.view().key(&self.entries[entry])
+    const fn record(&self, at: u32) -> Record {
+        Record::at(self.records, at as usize)
+    }
+
+    const fn key(&self, at: u32) -> &[u8] {
+        self.record(at).key(self.records, at as usize)
+    }
+
+    const fn set_up(&mut self, at: u32, up: u32, up_len: u16) {
+        let record = self.record(at);
+        Record { up, up_len, ..record }.write(self.records, at as usize);
     }
 
     const fn edge(&self, link: Link) -> u32 {
@@ -121,7 +125,7 @@ impl Tree<'_> {
             }
             edge = self.edges[slot];
         }
-        index(edge::entry(edge))
+        edge::record(edge)
     }
 }
 
@@ -132,7 +136,10 @@ const fn key_len(key: &[u8]) -> u16 {
 }
 
 const fn index(at: usize) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_BLOCKS or MAX_KEYS")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "blocks and records are numbered with 19 and 30 bits"
+    )]
     let index = at as u32;
     index
 }

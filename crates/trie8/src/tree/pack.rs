@@ -1,14 +1,30 @@
 use super::index;
 use crate::edge::{self, BLOCK};
 
-/// Copies the nodes below `root` from `edges` to `packed`, level by level and without gaps, and returns the new root
-/// and how many edges there are. The levels near the root, which every lookup passes, are so close together.
+/// Edges that the levels near the root may take: a quarter of a first-level cache.
+const TOP: usize = 2048;
+
+/// Copies the nodes below `root` from `edges` to `packed` without gaps, and returns the new root and how many edges
+/// there are.
+///
+/// The levels near the root, which every lookup passes, come first. Each subtree below them is in one piece, so that
+/// the rest of a lookup stays within a page or two.
 pub(crate) const fn pack(root: u32, edges: &[u32], packed: &mut [u32]) -> (u32, usize) {
     let mut end = 0;
     let new_root = pack_node(root, edges, packed, &mut end);
+    let mut top = end;
     let mut slot = 0;
-    while slot < end {
+    while slot < top {
+        let mut below = end;
         packed[slot] = pack_node(packed[slot], edges, packed, &mut end);
+        if end <= TOP {
+            top = end;
+        } else {
+            while below < end {
+                packed[below] = pack_node(packed[below], edges, packed, &mut end);
+                below += 1;
+            }
+        }
         slot += 1;
     }
     (new_root, end)

@@ -39,16 +39,15 @@ impl Tree<'_> {
         while !edge::is_leaf(top) && edge::position(top) < key.len() {
             top = self.edges[edge::step(top, key)];
         }
-        let mut leaf = self.first_leaf(top) as usize;
+        let mut leaf = self.first_leaf(top);
         loop {
             let mut below = leaf;
-            while self.entries[below].up != old {
-                below = self.entries[below].up as usize;
+            while self.record(below).up != old {
+                below = self.record(below).up;
             }
-            self.entries[below].up = new;
-            self.entries[below].up_len = new_len;
+            self.set_up(below, new, new_len);
 
-            let handled = self.entries[below].len as usize;
+            let handled = self.record(below).len as usize;
             let mut next = EMPTY;
             let mut edge = top;
             while !edge::is_leaf(edge) && edge::position(edge) < handled {
@@ -67,7 +66,7 @@ impl Tree<'_> {
             if next == EMPTY {
                 return;
             }
-            leaf = self.first_leaf(next) as usize;
+            leaf = self.first_leaf(next);
         }
     }
 }

@@ -1,12 +1,10 @@
-use super::{Link, Tree, index};
+use super::{Link, Tree};
 use crate::edge::{self, BLOCK, EMPTY, NONE};
-use crate::view::Entry;
+use crate::record::Record;
 
 impl Tree<'_> {
-    /// Takes `key` out, which has the entry `entry`.
-    pub(crate) const fn remove(&mut self, key: &[u8], entry: usize) {
-        let Entry { up, up_len, .. } = self.entries[entry];
-
+    /// Takes out `key`, which is in the trie, and returns how many bytes its record took.
+    pub(crate) const fn remove(&mut self, key: &[u8]) -> usize {
         // The walk ends at a leaf below or at the key; `link` leads to it, `parent` to the node above.
         let mut parent = Link::Root;
         let mut link = Link::Root;
@@ -19,28 +17,40 @@ impl Tree<'_> {
             depth += 1;
         }
 
-        if edge::entry(edge) != entry {
-            self.relink(key, index(entry), up, up_len);
+        let mut at = edge::record(edge);
+        let mut record = self.record(at);
+        let is_leaf = record.len as usize == key.len();
+        while record.len as usize > key.len() {
+            at = record.up;
+            record = self.record(at);
+        }
+        let Record { up, up_len, .. } = record;
+        if !is_leaf {
+            self.relink(key, at, up, up_len);
         } else if depth == 0 {
             self.state.root = if up == NONE { EMPTY } else { edge::leaf(up) };
         } else if up != NONE && up_len as usize > edge::position(self.edge(parent)) {
             // All other leaves leave the path before the end of the longest prefix, which so becomes a leaf.
-            self.replace_leaf(key, index(entry), up);
+            self.replace_leaf(key, at, up);
         } else {
-            self.remove_leaf(key, index(entry), parent, link);
+            self.remove_leaf(key, at, parent, link);
         }
 
+        Record {
+            value: NONE,
+            ..record
+        }
+        .write(self.records, at as usize);
         self.state.keys -= 1;
-        self.entries[entry].offset = self.state.free_entry;
-        self.state.free_entry = index(entry);
+        record.size()
     }
 
-    /// Takes the leaf `entry` out of the node behind `parent`, and that node too when one child is left.
-    const fn remove_leaf(&mut self, key: &[u8], entry: u32, parent: Link, link: Link) {
+    /// Takes the leaf `record` out of the node behind `parent`, and that node too when one child is left.
+    const fn remove_leaf(&mut self, key: &[u8], record: u32, parent: Link, link: Link) {
         let node = self.edge(parent);
         let base = edge::block(node) as usize * BLOCK;
         let end = base + edge::width(node);
-        self.set_edge(link, edge::absent(entry));
+        self.set_edge(link, edge::absent(record));
 
         let mut present = 0;
         let mut sibling = EMPTY;
@@ -52,7 +62,7 @@ impl Tree<'_> {
             }
             slot += 1;
         }
-        self.replace_absent(key, entry, self.first_leaf(sibling));
+        self.replace_absent(key, record, self.first_leaf(sibling));
         if present == 1 {
             self.set_edge(parent, sibling);
             self.free_node(node);

@@ -3,7 +3,7 @@ use crate::MAX_KEYS;
 use crate::edge::{self, BLOCK, KIND_WIDE, MAX_BLOCKS, NONE, WIDE};
 
 /// Distinct values of the two low digits from which a wide node is worth its memory.
-const DENSE: usize = 6;
+const DENSE: usize = 5;
 /// Wide nodes that may exist at a time. A trie of `n` leaves has at most `n - 1` nodes, so with `MAX_KEYS` keys and
 /// this many wide nodes there is still a block for every node.
 const MAX_WIDE: usize = (MAX_BLOCKS - MAX_KEYS) / (RUN - 1);
@@ -87,7 +87,7 @@ impl Tree<'_> {
                     self.free_node(child);
                 } else {
                     // All keys below share the second digit; any of them tells it.
-                    let leaf = self.first_leaf(child) as usize;
+                    let leaf = self.first_leaf(child);
                     let (key, at) = (self.key(leaf), edge::position(node));
                     let byte = if at < key.len() { key[at] } else { 0 };
                     self.edges[wide + edge::digit(KIND_WIDE, byte)] = child;
