@@ -49,7 +49,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
             if let Some(word) = rest.first() {
                 bail!("setup takes no argument, found {word:?}");
             }
-            setup::command(&Workspace::load()?)
+            setup::command()
         }
         "test" => test::command(Workspace::load()?, rest),
         "compare" => compare::command(&Workspace::load()?, rest),

@@ -8,7 +8,6 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::toolchain;
-use crate::workspace::Workspace;
 
 /// Something needed that may be missing.
 struct Need {
@@ -117,8 +116,8 @@ pub(crate) enum Readiness {
     },
 }
 
-pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
-    match prepare(workspace)? {
+pub(crate) fn command() -> Result<ExitCode> {
+    match prepare()? {
         Readiness::Ready => {
             println!("nothing is missing");
             Ok(ExitCode::SUCCESS)
@@ -131,7 +130,7 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
 }
 
 /// Installs what is missing when this may be done, and says what is missing otherwise.
-pub(crate) fn prepare(workspace: &Workspace) -> Result<Readiness> {
+pub(crate) fn prepare() -> Result<Readiness> {
     let packages = missing();
     if packages.is_empty() {
         return Ok(Readiness::Ready);
@@ -142,9 +141,12 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Readiness> {
         return Ok(Readiness::Missing { packages, advice });
     }
     if !is_root() {
-        let advice = "as root, this installs them and starts no service:\n  sudo ".to_owned()
-            + &workspace.target.join("debug/xtask").display().to_string()
-            + " setup";
+        // With the caller's path, so that root sees the same toolchain.
+        let program = std::env::current_exe().context("cannot name this program")?;
+        let advice = format!(
+            "as root, this installs them and starts no service:\n  sudo env \"PATH=$PATH\" {} setup",
+            program.display()
+        );
         return Ok(Readiness::Missing { packages, advice });
     }
     install(&packages)?;

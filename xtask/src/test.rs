@@ -27,7 +27,7 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
     let long = arguments.iter().any(|word| word == "--long");
     let stages = selected(arguments)?;
     let strict = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-    let mut rows = vec![prepare(&workspace, strict)];
+    let mut rows = vec![prepare(strict)];
     let mut workspace = Some(workspace);
     for stage in stages {
         let Some(current) = workspace.take() else {
@@ -86,10 +86,10 @@ fn selected(arguments: &[String]) -> Result<Vec<&'static Stage>> {
         .collect())
 }
 
-fn prepare(workspace: &Workspace, strict: bool) -> Row {
+fn prepare(strict: bool) -> Row {
     println!("setup: what the stages need");
     let start = Instant::now();
-    let outcome = match setup::prepare(workspace) {
+    let outcome = match setup::prepare() {
         Ok(Readiness::Ready) => Outcome::passed(),
         Ok(Readiness::Missing { packages, advice }) => {
             println!("  {advice}");
