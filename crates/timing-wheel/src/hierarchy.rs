@@ -8,7 +8,7 @@
 //! The cursor never passes the start of an occupied slot. When it reaches one, that slot's list is taken apart, node by
 //! node: what is due leaves, the rest hangs below, or elsewhere when it was pushed back meanwhile.
 
-use crate::node::{NIL, Node, UNLINKED};
+use crate::node::{Link, Lists, NIL, UNLINKED};
 
 const DIGIT_BITS: u32 = 6;
 const SLOTS: usize = 1 << DIGIT_BITS;
@@ -36,137 +36,219 @@ const LEVEL: [u16; 64] = {
 pub(crate) struct Hierarchy {
     /// Up to here every slot has been worked off.
     cursor: u64,
+    /// The start of the slot `first`; `u64::MAX` when every slot is empty.
+    first_start: u64,
+    /// The slot to work off next, `UNLINKED` when every slot is empty: the one that starts first, or the one at the cursor
+    /// that is being taken apart.
+    first: u16,
     /// Bit l: level l has an occupied slot.
     levels: u16,
-    /// The slot at the cursor above level 0 whose list is being taken apart, or `UNLINKED`. It comes before every other.
-    cascading: u16,
     occupied: [u64; LEVELS],
-    heads: [u32; LEVELS * SLOTS],
+    heads: [[u32; SLOTS]; LEVELS],
 }
 
 impl Hierarchy {
     pub(crate) const fn new(cursor: u64) -> Self {
         Self {
             cursor,
+            first_start: u64::MAX,
+            first: UNLINKED,
             levels: 0,
-            cascading: UNLINKED,
             occupied: [0; LEVELS],
-            heads: [NIL; LEVELS * SLOTS],
+            heads: [[NIL; SLOTS]; LEVELS],
         }
-    }
-
-    #[inline]
-    pub(crate) const fn cursor(&self) -> u64 {
-        self.cursor
-    }
-
-    /// Where a timer of this deadline hangs. One that the cursor has passed counts as due at the cursor.
-    #[inline]
-    fn slot_of(&self, deadline: u64) -> u16 {
-        let deadline = if deadline > self.cursor {
-            deadline
-        } else {
-            self.cursor
-        };
-        let level = LEVEL[((deadline ^ self.cursor) | 1).leading_zeros() as usize & 63];
-        let digit = ((deadline >> (DIGIT_BITS * u32::from(level))) & 63) as u16;
-        level << DIGIT_BITS | digit
     }
 
     /// The first tick of an occupied slot.
     #[inline]
     pub(crate) fn start_of(&self, slot: u16) -> u64 {
-        let shift = u32::from(slot >> DIGIT_BITS) * DIGIT_BITS;
         // At most 60, which the compiler cannot see: the mask spares a check.
-        let shift = shift & 63;
+        let shift = (u32::from(slot >> DIGIT_BITS) * DIGIT_BITS) & 63;
         ((self.cursor >> shift) & !63 | u64::from(slot & 63)) << shift
-    }
-
-    /// The occupied slot that starts first.
-    #[inline]
-    pub(crate) fn first(&self) -> Option<u16> {
-        if self.cascading != UNLINKED {
-            return Some(self.cascading);
-        }
-        if self.levels == 0 {
-            return None;
-        }
-        let level = self.levels.trailing_zeros();
-        let digit = self.occupied[level as usize].trailing_zeros();
-        Some(((level << DIGIT_BITS | digit) & 0xffff) as u16)
     }
 
     /// The start of the first occupied slot: no linked timer is due before.
     #[inline]
     pub(crate) fn first_start(&self) -> Option<u64> {
-        self.first().map(|slot| self.start_of(slot))
+        (self.first != UNLINKED).then_some(self.first_start)
+    }
+
+    /// Whether a slot starts at or before `now`.
+    #[inline]
+    pub(crate) fn reached_by(&self, now: u64) -> bool {
+        self.first_start <= now && self.first != UNLINKED
     }
 
     /// Moves the cursor to `now` when nothing lies on the way.
     #[inline]
     pub(crate) fn skip_to(&mut self, now: u64) {
-        if self.first_start().is_none_or(|start| start > now) {
+        if !self.reached_by(now) {
             self.cursor = now;
         }
     }
 
-    /// The first slot that starts at or before `now`, with the cursor moved to its start; where there is none, to `now`.
+    /// Takes the next node of a deadline at or before `now` off its list, in deadline order. Touches at most `*budget`
+    /// nodes: moves the nodes of coarser slots down and unhooks the free ones on the way.
     #[inline]
-    pub(crate) fn enter(&mut self, now: u64) -> Option<u16> {
-        let slot = self.first();
-        match slot {
-            Some(slot) if self.start_of(slot) <= now => {
-                self.cursor = self.start_of(slot);
-                if usize::from(slot) >= SLOTS {
-                    self.cascading = slot;
-                }
-                Some(slot)
-            }
-            _ => {
+    pub(crate) fn pop(&mut self, lists: &mut Lists<'_>, now: u64, budget: &mut usize) -> Option<u32> {
+        loop {
+            if self.first_start > now {
                 self.cursor = now;
-                None
+                return None;
             }
+            if *budget == 0 {
+                return None;
+            }
+            if usize::from(self.first) >= SLOTS {
+                if !self.cascade(lists, now, budget) {
+                    return None;
+                }
+                continue;
+            }
+            *budget -= 1;
+            self.cursor = self.first_start;
+            let digit = usize::from(self.first) & 63;
+            let index = self.heads[0][digit];
+            let next = lists.links[index as usize].next;
+            self.heads[0][digit] = next;
+            // Whether a tick has one timer or two is anybody's guess, so there is no branch on it.
+            let rest = if next == NIL { index } else { next };
+            lists.links[rest as usize].prev = NIL;
+            self.leave_tick(next == NIL);
+            let node = &mut lists.nodes[index as usize];
+            node.slot = UNLINKED;
+            if node.is_live() {
+                let deadline = node.deadline;
+                if deadline <= self.cursor {
+                    return Some(index);
+                }
+                self.relink(lists, index, deadline);
+            }
+        }
+    }
+
+    /// Clears the bit of the first slot, one of level 0, if it is `empty`. The next slot is beside it as a rule.
+    #[inline]
+    fn leave_tick(&mut self, empty: bool) {
+        let left = self.occupied[0] & !(u64::from(empty) << (self.first & 63));
+        self.occupied[0] = left;
+        if left == 0 {
+            self.levels &= !1;
+            self.find_first();
+        } else {
+            let digit = left.trailing_zeros();
+            self.first = (digit & 63) as u16;
+            self.first_start = self.cursor & !63 | u64::from(digit);
+        }
+    }
+
+    /// Takes the first slot, one above level 0, apart: its nodes go where their deadlines belong as seen from its start.
+    /// False when there is no such slot or the budget is spent.
+    #[inline(never)]
+    fn cascade(&mut self, lists: &mut Lists<'_>, now: u64, budget: &mut usize) -> bool {
+        let slot = self.first;
+        if slot == UNLINKED {
+            self.cursor = now;
+            return false;
+        }
+        self.cursor = self.first_start;
+        let level = usize::from(slot >> DIGIT_BITS);
+        let above = (u32::from(slot >> DIGIT_BITS) * DIGIT_BITS) & 63;
+        let below = above - DIGIT_BITS;
+        let mut occupied = 0_u64;
+        let mut index = self.heads[level][usize::from(slot & 63)];
+        let mut left = *budget;
+        while index != NIL && left > 0 {
+            left -= 1;
+            let next = lists.links[index as usize].next;
+            let node = &mut lists.nodes[index as usize];
+            let deadline = node.deadline;
+            let digit = ((deadline >> below) & 63) as u16;
+            if !node.is_live() {
+                node.slot = UNLINKED;
+            } else if (deadline ^ self.cursor) >> above == 0 && (digit != 0 || below == 0) {
+                // As `link` does, with the level known.
+                node.slot = slot - (slot & 63) - 64 + digit;
+                let head = core::mem::replace(&mut self.heads[level - 1][usize::from(digit)], index);
+                let second = if head == NIL { index } else { head };
+                lists.links[second as usize].prev = index;
+                lists.links[index as usize] = Link {
+                    next: head,
+                    prev: NIL,
+                };
+                occupied |= 1 << digit;
+            } else {
+                self.relink(lists, index, deadline);
+            }
+            index = next;
+        }
+        *budget = left;
+        if occupied != 0 {
+            self.occupied[level - 1] |= occupied;
+            self.levels |= 1 << (level - 1);
+        }
+        self.heads[level][usize::from(slot & 63)] = index;
+        if index == NIL {
+            self.vacate(slot);
+            true
+        } else {
+            lists.links[index as usize].prev = NIL;
+            false
         }
     }
 
     #[inline]
     pub(crate) fn head(&self, slot: u16) -> u32 {
-        self.heads[usize::from(slot)]
+        self.heads[usize::from(slot >> DIGIT_BITS)][usize::from(slot & 63)]
     }
 
-    /// Hangs a node on the list of its deadline's slot.
-    #[inline]
-    pub(crate) fn link(&mut self, nodes: &mut [Node], index: u32, deadline: u64) {
-        let slot = self.slot_of(deadline);
-        let head = core::mem::replace(&mut self.heads[usize::from(slot)], index);
-        if head == NIL {
-            let level = usize::from(slot >> DIGIT_BITS);
-            self.occupied[level] |= 1 << (slot & 63);
-            self.levels |= 1 << level;
-        } else {
-            nodes[head as usize].prev = index;
-        }
-        let node = &mut nodes[index as usize];
+    /// Hangs a node on the list of its deadline's slot. A deadline that the cursor has passed counts as due at the cursor.
+    #[inline(always)]
+    pub(crate) fn link(&mut self, lists: &mut Lists<'_>, index: u32, deadline: u64) {
+        let due = deadline.max(self.cursor);
+        let level = LEVEL[((due ^ self.cursor) | 1).leading_zeros() as usize & 63];
+        let shift = u32::from(level) * DIGIT_BITS;
+        let slot = level << DIGIT_BITS | ((due >> shift) & 63) as u16;
+        let head = core::mem::replace(&mut self.heads[usize::from(level)][usize::from(slot & 63)], index);
+        // Without a branch on whether the slot was empty, which is anybody's guess.
+        let second = if head == NIL { index } else { head };
+        lists.links[second as usize].prev = index;
+        lists.links[index as usize] = Link {
+            next: head,
+            prev: NIL,
+        };
+        let node = &mut lists.nodes[index as usize];
         node.deadline = deadline;
-        node.next = head;
-        node.prev = NIL;
         node.slot = slot;
+        self.occupied[usize::from(level)] |= 1 << (slot & 63);
+        self.levels |= 1 << level;
+        // A slot that is being taken apart starts at the cursor, and nothing starts before that.
+        let start = due >> shift << shift;
+        if start < self.first_start || self.first == UNLINKED {
+            self.first_start = start;
+            self.first = slot;
+        }
+    }
+
+    /// `link` out of line, for the places that seldom need it.
+    #[inline(never)]
+    fn relink(&mut self, lists: &mut Lists<'_>, index: u32, deadline: u64) {
+        self.link(lists, index, deadline);
     }
 
     /// Takes a node off its slot's list.
     #[inline]
-    pub(crate) fn unlink(&mut self, nodes: &mut [Node], index: u32) {
-        let node = &mut nodes[index as usize];
-        let Node { next, prev, slot, .. } = *node;
-        node.slot = UNLINKED;
+    pub(crate) fn unlink(&mut self, lists: &mut Lists<'_>, index: u32) {
+        let Link { next, prev } = lists.links[index as usize];
+        let slot = core::mem::replace(&mut lists.nodes[index as usize].slot, UNLINKED);
         if next != NIL {
-            nodes[next as usize].prev = prev;
+            lists.links[next as usize].prev = prev;
         }
         if prev != NIL {
-            nodes[prev as usize].next = next;
+            lists.links[prev as usize].next = next;
             return;
         }
-        self.heads[usize::from(slot)] = next;
+        self.heads[usize::from(slot >> DIGIT_BITS)][usize::from(slot & 63)] = next;
         if next == NIL {
             self.vacate(slot);
         }
@@ -179,14 +261,28 @@ impl Hierarchy {
         if self.occupied[level] == 0 {
             self.levels &= !(1 << level);
         }
-        if self.cascading == slot {
-            self.cascading = UNLINKED;
+        if self.first == slot {
+            self.find_first();
         }
     }
 
-    /// The occupied slots in the order in which they start.
+    /// The lowest occupied level's first occupied slot starts before all others.
+    #[inline]
+    fn find_first(&mut self) {
+        if self.levels == 0 {
+            self.first = UNLINKED;
+            self.first_start = u64::MAX;
+        } else {
+            let level = self.levels.trailing_zeros();
+            let digit = self.occupied[level as usize].trailing_zeros();
+            self.first = ((level << DIGIT_BITS | digit) & 0xffff) as u16;
+            self.first_start = self.start_of(self.first);
+        }
+    }
+
+    /// The occupied slots in the order in which they start, or are worked off.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u16> + '_ {
-        let first = (self.cascading != UNLINKED).then_some(self.cascading);
+        let first = (self.first != UNLINKED).then_some(self.first);
         let rest = self.occupied.iter().enumerate().flat_map(|(level, &bits)| {
             (0u16..64)
                 .filter(move |digit| bits >> digit & 1 == 1)
@@ -204,18 +300,23 @@ impl Hierarchy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Node;
 
     #[test]
     fn every_digit_has_its_level() {
         for level in 0..LEVELS {
             let mut slots = Hierarchy::new(0);
-            let mut nodes = [Node::EMPTY];
+            let (mut nodes, mut links) = ([Node::EMPTY], [Link::EMPTY]);
+            let lists = &mut Lists {
+                nodes: &mut nodes,
+                links: &mut links,
+            };
             let deadline = 1u64 << (6 * level);
-            slots.link(&mut nodes, 0, deadline);
-            assert_eq!(usize::from(nodes[0].slot), level * 64 + 1);
+            slots.link(lists, 0, deadline);
+            assert_eq!(usize::from(lists.nodes[0].slot), level * 64 + 1);
             assert_eq!(slots.first_start(), Some(deadline));
-            slots.unlink(&mut nodes, 0);
-            assert_eq!(slots.first(), None);
+            slots.unlink(lists, 0);
+            assert_eq!(slots.first_start(), None);
             assert_eq!(slots.levels, 0);
         }
     }
@@ -223,29 +324,43 @@ mod tests {
     #[test]
     fn last_tick_hangs_at_the_top_and_starts_at_its_digit() {
         let mut slots = Hierarchy::new(0);
-        let mut nodes = [Node::EMPTY];
-        slots.link(&mut nodes, 0, u64::MAX);
-        assert_eq!(usize::from(nodes[0].slot), 10 * 64 + 15);
+        let (mut nodes, mut links) = ([Node::EMPTY], [Link::EMPTY]);
+        let lists = &mut Lists {
+            nodes: &mut nodes,
+            links: &mut links,
+        };
+        slots.link(lists, 0, u64::MAX);
+        assert_eq!(usize::from(lists.nodes[0].slot), 10 * 64 + 15);
         assert_eq!(slots.first_start(), Some(15 << 60));
-        assert_eq!(slots.enter(u64::MAX), Some(nodes[0].slot));
-        assert_eq!(slots.cursor(), 15 << 60);
+        lists.nodes[0].generation = 1;
+        assert_eq!(slots.pop(lists, u64::MAX, &mut 1), None);
+        assert_eq!(slots.cursor, 15 << 60);
     }
 
     #[test]
     fn passed_deadline_counts_as_due_at_the_cursor() {
         let mut slots = Hierarchy::new(1000);
-        let mut nodes = [Node::EMPTY];
-        slots.link(&mut nodes, 0, 3);
+        let (mut nodes, mut links) = ([Node::EMPTY], [Link::EMPTY]);
+        let lists = &mut Lists {
+            nodes: &mut nodes,
+            links: &mut links,
+        };
+        slots.link(lists, 0, 3);
         assert_eq!(slots.first_start(), Some(1000));
-        assert_eq!(slots.enter(1000), Some(nodes[0].slot));
+        lists.nodes[0].generation = 1;
+        assert_eq!(slots.pop(lists, 1000, &mut 1), Some(0));
     }
 
     #[test]
     fn slots_come_in_the_order_of_their_starts() {
         let mut slots = Hierarchy::new(5);
-        let mut nodes = [Node::EMPTY; 64];
+        let (mut nodes, mut links) = ([Node::EMPTY; 64], [Link::EMPTY; 64]);
+        let lists = &mut Lists {
+            nodes: &mut nodes,
+            links: &mut links,
+        };
         for index in 0..64u32 {
-            slots.link(&mut nodes, index, 5 + (1u64 << index));
+            slots.link(lists, index, 5 + (1u64 << index));
         }
         let starts: [u64; 64] = {
             let mut order = slots.slots();

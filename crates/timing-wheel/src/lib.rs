@@ -26,7 +26,7 @@ mod wheel;
 pub use error::{Full, Stale};
 pub use handle::Handle;
 pub use iter::Iter;
-pub use node::Node;
+pub use node::{Link, Node};
 pub use poll::{Expired, Poll};
 #[cfg(feature = "alloc")]
 pub use storage::Heap;

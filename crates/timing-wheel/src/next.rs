@@ -26,7 +26,7 @@ impl<S: Storage> TimingWheel<S> {
         if self.live == 0 {
             return None;
         }
-        let nodes = self.storage.nodes();
+        let (nodes, links) = (self.storage.nodes(), self.storage.links());
         let mut earliest: Option<u64> = None;
         for slot in self.hierarchy.slots() {
             if earliest.is_some_and(|deadline| deadline < self.hierarchy.start_of(slot)) {
@@ -38,7 +38,7 @@ impl<S: Storage> TimingWheel<S> {
                 if node.is_live() && earliest.is_none_or(|deadline| node.deadline < deadline) {
                     earliest = Some(node.deadline);
                 }
-                index = node.next;
+                index = links[index as usize].next;
             }
         }
         earliest

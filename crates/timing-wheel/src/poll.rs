@@ -26,10 +26,10 @@ impl<S: Storage> TimingWheel<S> {
     /// one that came out is next.
     #[inline]
     pub fn pop(&mut self, budget: &mut usize) -> Option<Expired<S::Value>> {
-        let index = self.pop_due(budget)?;
+        let index = self.hierarchy.pop(&mut self.storage.lists(), self.now, budget)?;
         let node = &self.storage.nodes()[index as usize];
         let (deadline, handle) = (node.deadline, Handle::of_live(index, node.generation));
-        self.release(index as usize).map(|value| Expired {
+        self.release(index).map(|value| Expired {
             handle,
             deadline,
             value,
@@ -53,27 +53,6 @@ impl<S: Storage> TimingWheel<S> {
         self.hierarchy
             .first_start()
             .is_some_and(|start| start <= self.now)
-    }
-
-    /// Takes the next due node off its list; it stays live.
-    #[inline]
-    pub(crate) fn pop_due(&mut self, budget: &mut usize) -> Option<u32> {
-        while *budget > 0 {
-            let slot = self.hierarchy.enter(self.now)?;
-            *budget -= 1;
-            let nodes = self.storage.nodes_mut();
-            let index = self.hierarchy.head(slot);
-            self.hierarchy.unlink(nodes, index);
-            let node = nodes[index as usize];
-            if !node.is_live() {
-                continue;
-            }
-            if node.deadline <= self.hierarchy.cursor() {
-                return Some(index);
-            }
-            self.hierarchy.link(nodes, index, node.deadline);
-        }
-        None
     }
 }
 

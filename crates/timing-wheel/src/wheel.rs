@@ -7,7 +7,7 @@ use crate::{
     handle::Handle,
     hierarchy::Hierarchy,
     iter::Iter,
-    node::{NIL, Node, UNLINKED},
+    node::{Link, NIL, Node, UNLINKED},
     storage::{Array, Slice, Storage},
 };
 
@@ -73,12 +73,12 @@ impl<T, const N: usize> ArrayWheel<T, N> {
 }
 
 impl<'a, T> SliceWheel<'a, T> {
-    /// An empty wheel at time `now` for as many timers as the shorter of the two slices has elements.
+    /// An empty wheel at time `now` for as many timers as the shortest of the three slices has elements.
     ///
     /// What stands in them is overwritten: O(length).
     #[must_use]
-    pub fn new(now: u64, nodes: &'a mut [Node], values: &'a mut [Option<T>]) -> Self {
-        Self::over(now, Slice::new(nodes, values))
+    pub fn new(now: u64, nodes: &'a mut [Node], links: &'a mut [Link], values: &'a mut [Option<T>]) -> Self {
+        Self::over(now, Slice::new(nodes, links, values))
     }
 }
 
@@ -105,26 +105,34 @@ impl<S: Storage> TimingWheel<S> {
     /// gives no more.
     #[inline]
     pub fn start(&mut self, deadline: u64, value: S::Value) -> Result<Handle, Full<S::Value>> {
-        let index = if self.free == NIL {
-            match self.storage.grow(value) {
-                Ok(index) => index,
-                Err(value) => return Err(Full(value)),
-            }
-        } else {
-            let index = self.free;
-            self.storage.values_mut()[index as usize] = Some(value);
-            index
-        };
-        let nodes = self.storage.nodes_mut();
-        let node = &mut nodes[index as usize];
-        if self.free == index {
-            self.free = node.free_next();
+        let index = self.free;
+        if index == NIL {
+            return self.start_on_new_node(deadline, value);
         }
+        self.storage.values_mut()[index as usize] = Some(value);
+        let mut lists = self.storage.lists();
+        let node = &mut lists.nodes[index as usize];
+        self.free = node.free_next();
         node.generation += 1;
-        let generation = node.generation;
         self.live += 1;
-        self.hang(index, deadline);
-        Ok(Handle::of_live(index, generation))
+        let handle = Handle::of_live(index, node.generation);
+        if node.slot == UNLINKED {
+            self.hierarchy.link(&mut lists, index, deadline);
+        } else {
+            self.rehang(index, deadline);
+        }
+        Ok(handle)
+    }
+
+    fn start_on_new_node(&mut self, deadline: u64, value: S::Value) -> Result<Handle, Full<S::Value>> {
+        let index = self.storage.grow(value).map_err(Full)?;
+        let mut lists = self.storage.lists();
+        let node = &mut lists.nodes[index as usize];
+        node.generation += 1;
+        self.live += 1;
+        let handle = Handle::of_live(index, node.generation);
+        self.hierarchy.link(&mut lists, index, deadline);
+        Ok(handle)
     }
 
     /// Sets another deadline, nearer or further. O(1); where the deadline moves back, as a timeout does with every
@@ -141,10 +149,11 @@ impl<S: Storage> TimingWheel<S> {
         if node.generation != handle.generation() {
             return Err(Stale);
         }
-        if deadline >= self.hierarchy.start_of(node.slot) {
+        // A slot never starts after the deadlines in it, so this settles it for a timeout that is pushed back.
+        if deadline >= node.deadline {
             node.deadline = deadline;
         } else {
-            self.hang_earlier(handle, deadline);
+            self.rehang(handle.index, deadline);
         }
         Ok(())
     }
@@ -161,7 +170,7 @@ impl<S: Storage> TimingWheel<S> {
     #[inline]
     pub fn cancel(&mut self, handle: Handle) -> Result<S::Value, Stale> {
         self.check(handle)?;
-        self.release(handle.index()).ok_or(Stale)
+        self.release(handle.index).ok_or(Stale)
     }
 
     /// Stops a timer, gives its value back and takes its node off the list. O(1), touching both neighbours.
@@ -171,8 +180,8 @@ impl<S: Storage> TimingWheel<S> {
     /// [`Stale`] when the timer has come out or was cancelled already.
     pub fn remove(&mut self, handle: Handle) -> Result<S::Value, Stale> {
         self.check(handle)?;
-        self.hierarchy.unlink(self.storage.nodes_mut(), handle.index);
-        self.release(handle.index()).ok_or(Stale)
+        self.hierarchy.unlink(&mut self.storage.lists(), handle.index);
+        self.release(handle.index).ok_or(Stale)
     }
 
     /// Lets time pass (PER_TICK_BOOKKEEPING, for any number of ticks at once): timers with a deadline at or before `now`
@@ -245,8 +254,8 @@ impl<S: Storage> TimingWheel<S> {
     /// Drops every timer. Time and memory stay, all handles become stale. O(nodes in use).
     pub fn clear(&mut self) {
         self.hierarchy = Hierarchy::new(self.now);
-        for index in 0..self.storage.nodes().len() {
-            let node = &mut self.storage.nodes_mut()[index];
+        for index in 0..self.storage.in_use() {
+            let node = &mut self.storage.nodes_mut()[index as usize];
             node.slot = UNLINKED;
             if node.is_live() {
                 self.free_node(index);
@@ -267,42 +276,36 @@ impl<S: Storage> TimingWheel<S> {
         }
     }
 
-    /// Gives a live node a deadline, wherever it hangs: nowhere (fresh), in a slot that fires early enough, or too late.
-    #[inline]
-    pub(crate) fn hang(&mut self, index: u32, deadline: u64) {
-        let nodes = self.storage.nodes_mut();
-        let node = &mut nodes[index as usize];
-        if node.slot != UNLINKED {
-            if deadline >= self.hierarchy.start_of(node.slot) {
-                node.deadline = deadline;
-                return;
-            }
-            self.hierarchy.unlink(nodes, index);
-        }
-        self.hierarchy.link(nodes, index, deadline);
-    }
-
-    /// Out of line: pushing a deadline back must stay small.
+    /// Gives a live node that hangs in a slot another deadline, and where that slot comes too late, another slot.
+    ///
+    /// Out of line: what calls it must stay small.
     #[inline(never)]
-    fn hang_earlier(&mut self, handle: Handle, deadline: u64) {
-        self.hang(handle.index, deadline);
+    fn rehang(&mut self, index: u32, deadline: u64) {
+        let mut lists = self.storage.lists();
+        let node = &mut lists.nodes[index as usize];
+        if deadline >= self.hierarchy.start_of(node.slot) {
+            node.deadline = deadline;
+        } else {
+            self.hierarchy.unlink(&mut lists, index);
+            self.hierarchy.link(&mut lists, index, deadline);
+        }
     }
 
     /// Ends a live node and gives out its value, which every live node has.
     #[inline]
-    pub(crate) fn release(&mut self, index: usize) -> Option<S::Value> {
+    pub(crate) fn release(&mut self, index: u32) -> Option<S::Value> {
         self.free_node(index);
-        self.storage.values_mut()[index].take()
+        self.storage.values_mut()[index as usize].take()
     }
 
     /// Makes a live node's handle stale, and the node free unless its generations are used up.
     #[inline]
-    fn free_node(&mut self, index: usize) {
-        let node = &mut self.storage.nodes_mut()[index];
+    fn free_node(&mut self, index: u32) {
+        let node = &mut self.storage.nodes_mut()[index as usize];
         node.generation = node.generation.wrapping_add(1);
         if node.generation != 0 {
             node.deadline = u64::from(self.free);
-            self.free = u32::try_from(index).unwrap_or(NIL);
+            self.free = index;
         }
         self.live -= 1;
     }

@@ -1,10 +1,11 @@
 use super::Memory;
-use crate::node::{NIL, Node};
+use crate::node::{Link, Lists, NIL, Node};
 
 /// Memory for `N` timers within the wheel itself: see [`ArrayWheel`](crate::ArrayWheel).
 #[derive(Debug)]
 pub struct Array<T, const N: usize> {
     nodes: [Node; N],
+    links: [Link; N],
     values: [Option<T>; N],
     used: u32,
 }
@@ -13,6 +14,7 @@ impl<T, const N: usize> Array<T, N> {
     pub(crate) const fn new() -> Self {
         Self {
             nodes: [Node::EMPTY; N],
+            links: [Link::EMPTY; N],
             values: [const { None }; N],
             used: 0,
         }
@@ -33,6 +35,19 @@ impl<T, const N: usize> Memory for Array<T, N> {
     }
 
     #[inline]
+    fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    #[inline]
+    fn lists(&mut self) -> Lists<'_> {
+        Lists {
+            nodes: &mut self.nodes,
+            links: &mut self.links,
+        }
+    }
+
+    #[inline]
     fn values(&self) -> &[Option<T>] {
         &self.values
     }
@@ -45,6 +60,11 @@ impl<T, const N: usize> Memory for Array<T, N> {
     #[inline]
     fn grow(&mut self, value: T) -> Result<u32, T> {
         super::take_next(&mut self.values, &mut self.used, value)
+    }
+
+    #[inline]
+    fn in_use(&self) -> u32 {
+        self.used
     }
 
     #[inline]

@@ -1,11 +1,12 @@
 use super::Memory;
-use crate::node::{NIL, Node};
+use crate::node::{Link, Lists, NIL, Node};
 use alloc::vec::Vec;
 
 /// Memory on the heap that grows: see [`Wheel`](crate::Wheel).
 #[derive(Debug)]
 pub struct Heap<T> {
     nodes: Vec<Node>,
+    links: Vec<Link>,
     values: Vec<Option<T>>,
 }
 
@@ -13,6 +14,7 @@ impl<T> Heap<T> {
     pub(crate) fn with_capacity(timers: usize) -> Self {
         Self {
             nodes: Vec::with_capacity(timers),
+            links: Vec::with_capacity(timers),
             values: Vec::with_capacity(timers),
         }
     }
@@ -32,6 +34,19 @@ impl<T> Memory for Heap<T> {
     }
 
     #[inline]
+    fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    #[inline]
+    fn lists(&mut self) -> Lists<'_> {
+        Lists {
+            nodes: &mut self.nodes,
+            links: &mut self.links,
+        }
+    }
+
+    #[inline]
     fn values(&self) -> &[Option<T>] {
         &self.values
     }
@@ -47,12 +62,23 @@ impl<T> Memory for Heap<T> {
             Ok(index) if index < NIL => index,
             _ => return Err(value),
         };
-        if self.nodes.try_reserve(1).is_err() || self.values.try_reserve(1).is_err() {
+        let room = self
+            .nodes
+            .try_reserve(1)
+            .and(self.links.try_reserve(1))
+            .and(self.values.try_reserve(1));
+        if room.is_err() {
             return Err(value);
         }
         self.nodes.push(Node::EMPTY);
+        self.links.push(Link::EMPTY);
         self.values.push(Some(value));
         Ok(index)
+    }
+
+    #[inline]
+    fn in_use(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(NIL)
     }
 
     #[inline]

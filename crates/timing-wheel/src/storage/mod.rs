@@ -10,7 +10,7 @@ pub use array::Array;
 pub use heap::Heap;
 pub use slice::Slice;
 
-use crate::node::Node;
+use crate::node::{Link, Lists, Node};
 
 /// Memory of a [`TimingWheel`](crate::TimingWheel): [`Array`], [`Slice`], or, with `alloc`, `Heap`.
 ///
@@ -19,7 +19,7 @@ pub trait Storage: Memory {}
 
 impl<S: Memory> Storage for S {}
 
-/// What the wheel asks of its memory. Nodes and values have the same length.
+/// What the wheel asks of its memory. Nodes, links and values have the same length.
 pub trait Memory {
     /// The caller's value that goes with a timer.
     type Value;
@@ -31,6 +31,13 @@ pub trait Memory {
     fn nodes_mut(&mut self) -> &mut [Node];
 
     #[doc(hidden)]
+    fn links(&self) -> &[Link];
+
+    /// Nodes and links, to change.
+    #[doc(hidden)]
+    fn lists(&mut self) -> Lists<'_>;
+
+    #[doc(hidden)]
     fn values(&self) -> &[Option<Self::Value>];
 
     #[doc(hidden)]
@@ -39,6 +46,10 @@ pub trait Memory {
     /// Takes one more node into use, for `value`, and answers its index; gives the value back when there is none.
     #[doc(hidden)]
     fn grow(&mut self, value: Self::Value) -> Result<u32, Self::Value>;
+
+    /// How many nodes have been taken into use.
+    #[doc(hidden)]
+    fn in_use(&self) -> u32;
 
     /// The number of nodes without growing.
     #[doc(hidden)]

@@ -6,7 +6,7 @@ mod properties;
 
 use model::Model;
 use ops::{Op, Random};
-use timing_wheel::{ArrayWheel, Node, SliceWheel, Storage, TimingWheel, Wheel};
+use timing_wheel::{ArrayWheel, Link, Node, SliceWheel, Storage, TimingWheel, Wheel};
 
 fn run<S: Storage<Value = u64>>(wheel: TimingWheel<S>, seed: u64, span_bits: u32, operations: u32) {
     let mut random = Random::new(seed ^ u64::from(span_bits) << 32);
@@ -49,9 +49,10 @@ fn array_wheel_fills_up_and_recovers() {
 #[test]
 fn slice_wheel_fills_up_and_recovers() {
     let mut nodes = [Node::EMPTY; 40];
+    let mut links = [Link::EMPTY; 37];
     let mut values = [const { None }; 33];
     for span_bits in 1..=63 {
-        let wheel = SliceWheel::new(u64::from(span_bits), &mut nodes, &mut values);
+        let wheel = SliceWheel::new(u64::from(span_bits), &mut nodes, &mut links, &mut values);
         assert_eq!(wheel.capacity(), 33);
         run(wheel, 4, span_bits, 2_000);
     }
