@@ -1,6 +1,7 @@
 //! What the fuzz targets do with an input, free of any fuzzer, so that a plain test can replay what they found.
 
 pub mod batch_table;
+pub mod http;
 pub mod input;
 pub mod trie;
 pub mod wheel;
@@ -11,6 +12,7 @@ pub type Subject = (&'static str, fn(&[u8]));
 /// Every subject, sorted by name.
 pub const SUBJECTS: &[Subject] = &[
     ("batch_table", batch_table::run),
+    ("http", http::run),
     ("trie", trie::run),
     ("wheel", wheel::run),
 ];
