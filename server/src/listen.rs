@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
 /// Connections that the kernel holds until a worker takes them; it clamps the number to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// One listener on `address` for each of `workers`, and the address with the port that was given out for port 0.
 ///

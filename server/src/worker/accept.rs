@@ -6,6 +6,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
+use crate::listen::BACKLOG;
+
 /// Connections accepted from one listener in one turn.
 const BUDGET: u32 = 256;
 
@@ -30,6 +32,12 @@ impl Acceptor {
 
     pub(super) const fn listeners(&self) -> usize {
         self.listeners.len()
+    }
+
+    /// Lets the turn that comes take all that can have queued at one listener.
+    pub(super) const fn take_all(&mut self) {
+        // The queue holds one more than it was asked for.
+        self.left = BACKLOG.unsigned_abs() + 1;
     }
 
     /// Stops listening.

@@ -409,6 +409,7 @@ impl Worker {
         self.context.stopping.set(true);
         // What has queued was promised an answer by the kernel's handshake.
         for index in 0..self.acceptor.listeners() {
+            self.acceptor.take_all();
             self.accept(index);
         }
         self.acceptor.close();
