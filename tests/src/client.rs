@@ -73,6 +73,15 @@ impl Client {
         Self::over(TcpStream::connect(address).expect("the server listens"))
     }
 
+    /// Connects where perhaps nobody listens any more.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        TcpStream::connect(address).map(Self::over)
+    }
+
     /// Connects with a receive buffer of about `bytes`, so that the server has to wait for its reader.
     ///
     /// # Panics

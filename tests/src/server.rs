@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anglerfish::{BodyError, Builder, Error, Request, Response, Server, Status, StopHandle};
 
-use crate::client::{Client, get};
+use crate::client::{Client, Failure, get};
 
 /// A server on a thread of its own, stopped when it is dropped.
 #[derive(Debug)]
@@ -148,11 +148,27 @@ impl Barrier {
     ///
     /// When the server does not answer.
     pub fn wait(&mut self) {
+        assert!(self.try_wait(), "the server does not answer");
+    }
+
+    /// As [`wait`](Self::wait); false when the server stops, which shows as the end of this idle connection.
+    ///
+    /// # Panics
+    ///
+    /// When there is an answer that is wrong.
+    pub fn try_wait(&mut self) -> bool {
         // Twice: what a turn leaves to the next one is done as well.
         for _ in 0..2 {
             self.0.send(get("/ping", ""));
-            assert_eq!(self.0.response().text(), "pong");
+            match self.0.try_response("GET") {
+                Ok(response) => assert_eq!(response.text(), "pong"),
+                Err(failure) => {
+                    assert_eq!(failure, Failure::Nothing);
+                    return false;
+                }
+            }
         }
+        true
     }
 }
 

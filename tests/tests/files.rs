@@ -620,7 +620,7 @@ fn a_file_that_may_not_be_read_is_forbidden() {
     site.write("closed-folder/file", SECRET);
     site.write("open", "open");
     for name in ["closed", "closed-folder"] {
-        fs::set_permissions(site.path(name), fs::Permissions::from_mode(0)).expect("permissions");
+        fs::set_permissions(site.path(name), fs::Permissions::from_mode(0o000)).expect("permissions");
     }
     let server = site.builder().build().expect("a server");
     let (address, stop) = (server.addresses()[0], server.stop_handle());
