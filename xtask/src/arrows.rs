@@ -38,6 +38,8 @@ pub(crate) fn breaches(metadata: &Value) -> Result<Vec<String>> {
                 .context("a dependency without a name")?;
             let breach = match (from, role(to)) {
                 (Role::Primitive, Some(_)) if (name, to) == AMONG_PRIMITIVES => None,
+                // Its own tests may ask for its features.
+                (Role::Primitive, Some(_)) if name == to && dependency["kind"] == "dev" => None,
                 (Role::Primitive, Some(_)) => Some("a primitive stands alone"),
                 (Role::Primitive, None) => outside(package, dependency, name, to),
                 (Role::Integration, Some(Role::Integration)) => {
@@ -193,6 +195,20 @@ mod tests {
             package("server", "anglerfish", json!({}), json!([])),
         ]);
         assert_eq!(breaches.len(), 4, "{breaches:#?}");
+    }
+
+    #[test]
+    fn a_primitive_may_test_itself_with_features() {
+        let itself = json!({ "name": "esca-sys", "kind": "dev", "optional": false, "target": null });
+        assert!(
+            found(vec![package(
+                "crates/esca-sys",
+                "esca-sys",
+                none(),
+                json!([itself])
+            )])
+            .is_empty()
+        );
     }
 
     #[test]

@@ -26,31 +26,29 @@ pub(super) fn fmt(context: &Context) -> Result<Outcome> {
 pub(super) fn clippy(context: &Context) -> Result<Outcome> {
     let runner = &context.runner;
     let mut failed = Vec::new();
-    let mut lint = |what: String, selection: &[&str]| -> Result<()> {
-        let mut command = runner.cargo(["clippy", "--quiet", "--all-targets"]);
+    let mut lint = |what: &str, selection: &[&str]| -> Result<()> {
+        let mut command = runner.cargo(["clippy", "--quiet"]);
         command.args(selection).args(["--", "-D", "warnings"]);
         if !runner.run(&mut command)?.success {
-            failed.push(what);
+            failed.push(what.to_owned());
         }
         Ok(())
     };
-    lint("the workspace".to_owned(), &["--workspace", "--all-features"])?;
+    lint("workspace", &["--workspace", "--all-targets", "--all-features"])?;
     for package in context.workspace.primitives()? {
         let name = package.name.as_str();
-        lint(
-            format!("{name} without features"),
-            &["-p", name, "--no-default-features"],
-        )?;
-        for feature in ["alloc", "std"] {
-            if package.features.iter().any(|known| known == feature) {
-                let selection = ["-p", name, "--no-default-features", "--features", feature];
-                lint(format!("{name} with {feature}"), &selection)?;
+        for features in ["", "alloc", "std"] {
+            if !features.is_empty() && !package.features.iter().any(|known| known == features) {
+                continue;
             }
+            let selection = ["-p", name, "--no-default-features", "--features", features];
+            let what = format!("{name} with [{features}]");
+            // By itself first: what tests depend on may bring features in.
+            lint(&what, &[&selection[..], &["--lib"]].concat())?;
+            lint(&what, &[&selection[..], &["--all-targets"]].concat())?;
         }
-        lint(
-            format!("{name} with all features"),
-            &["-p", name, "--all-features"],
-        )?;
+        let what = format!("{name} with all features");
+        lint(&what, &["-p", name, "--all-targets", "--all-features"])?;
     }
     if failed.is_empty() {
         Ok(Outcome::passed())

@@ -85,7 +85,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "doctest",
         "the examples in the documentation",
-        [90, 90],
+        [60, 60],
         units::doc,
     ),
     stage(
@@ -109,22 +109,22 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "loom",
         "every interleaving of the batch table's owners",
-        [60, 600],
+        [60, 60],
         loom::run,
     ),
     stage(
         "package",
         "each published crate builds from its package alone",
-        [90, 90],
+        [60, 60],
         package::run,
     ),
     stage(
         "fuzz",
         "each fuzz target for seconds, or minutes in the long form",
-        [110, 1200],
+        [150, 1200],
         fuzz::run,
     ),
-    stage("bench", "each benchmark runs once", [30, 30], bench::run),
+    stage("bench", "each benchmark runs once", [50, 50], bench::run),
 ];
 
 /// The list of stages for `help`.
