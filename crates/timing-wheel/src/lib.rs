@@ -13,21 +13,29 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod clock;
 mod error;
 mod handle;
 mod hierarchy;
 mod iter;
 mod next;
 mod node;
+mod periodic;
 mod poll;
+mod slack;
 mod storage;
 mod wheel;
 
+#[cfg(feature = "std")]
+pub use clock::Clock;
 pub use error::{Full, Stale};
 pub use handle::Handle;
 pub use iter::Iter;
 pub use node::{Link, Node};
+pub use periodic::{Periodic, Tick};
 pub use poll::{Expired, Poll};
+pub use slack::within;
 #[cfg(feature = "alloc")]
 pub use storage::Heap;
 pub use storage::{Array, Slice, Storage};

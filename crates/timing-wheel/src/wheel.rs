@@ -300,7 +300,7 @@ impl<S: Storage> TimingWheel<S> {
 
     /// Makes a live node's handle stale, and the node free unless its generations are used up.
     #[inline]
-    fn free_node(&mut self, index: u32) {
+    pub(crate) fn free_node(&mut self, index: u32) {
         let node = &mut self.storage.nodes_mut()[index as usize];
         node.generation = node.generation.wrapping_add(1);
         if node.generation != 0 {
