@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use benches::compare::{Options, Report, allowed_cpus, pin_to};
-use benches::coro::{MemoryContestant, report_own_memory};
+use benches::coro::{Candidate, report_own_memory};
 use clap::{Args, Parser, Subcommand};
 
 /// Measures our crates against their rivals, interleaved in one process.
@@ -25,7 +25,7 @@ enum Subject {
     #[command(hide = true)]
     CoroMemory {
         /// Whose coroutines
-        contestant: MemoryContestant,
+        candidate: Candidate,
         /// How many
         count: usize,
     },
@@ -71,7 +71,7 @@ fn in_process(length: &Length, run: fn(&Options) -> Result<Report>) -> Result<Re
 fn main() -> Result<()> {
     let report = match Cli::parse().subject {
         Subject::Coro(length) => in_process(&length, benches::coro::run),
-        Subject::CoroMemory { contestant, count } => return report_own_memory(contestant, count),
+        Subject::CoroMemory { candidate, count } => return report_own_memory(candidate, count),
         Subject::Server { length, ours } => {
             benches::server::run(&Options { quick: length.quick }, ours.as_deref())
         }

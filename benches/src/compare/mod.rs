@@ -4,6 +4,7 @@
 //! the other say little about each other. Here every round runs each contestant for a few milliseconds, in an
 //! order that rotates from round to round, and a ratio is taken inside a round before it is summarised.
 
+mod clock;
 mod options;
 mod pin;
 mod report;

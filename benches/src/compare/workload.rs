@@ -1,15 +1,15 @@
 use core::fmt;
 use core::hint::black_box;
 use core::time::Duration;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::clock::Clock;
 use super::{Comparison, Options, Samples};
 
 /// Runs `passes` passes and returns the time that they took and the checksum that all of them had, or the first
 /// one that differed from its predecessor.
-type Runner<'a> = Box<dyn FnMut(u64) -> (Duration, u64) + 'a>;
+type Runner<'a> = Box<dyn FnMut(u64, Clock) -> (Duration, u64) + 'a>;
 
 /// One implementation of a workload.
 pub struct Contestant<'a> {
@@ -26,7 +26,7 @@ impl Contestant<'_> {
 
     /// The time of `passes` passes, for harnesses that choose the number themselves.
     pub fn time(&mut self, passes: u64) -> Duration {
-        (self.runner)(passes).0
+        (self.runner)(passes, Clock::Wall).0
     }
 }
 
@@ -48,6 +48,7 @@ impl fmt::Debug for Contestant<'_> {
 pub struct Workload<'a> {
     key: String,
     operations: u64,
+    clock: Clock,
     ours: Option<Contestant<'a>>,
     rivals: Vec<Contestant<'a>>,
 }
@@ -61,6 +62,7 @@ impl<'a> Workload<'a> {
         Self {
             key: key.into(),
             operations,
+            clock: Clock::Wall,
             ours: None,
             rivals: Vec::new(),
         }
@@ -76,6 +78,16 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub const fn operations(&self) -> u64 {
         self.operations
+    }
+
+    /// Times the rounds by the processor time of this thread, so that other processes on the same processor do not
+    /// disturb the figures.
+    ///
+    /// Not for work that waits, or that the kernel does elsewhere.
+    #[must_use]
+    pub const fn processor_time(mut self) -> Self {
+        self.clock = Clock::Thread;
+        self
     }
 
     /// Enters our own contestant.
@@ -116,7 +128,7 @@ impl<'a> Workload<'a> {
 
     /// Enters a rival with a step that is not timed before each pass.
     ///
-    /// Reading the clock around each pass costs about 50 ns, so a pass should last at least 10 microseconds.
+    /// Reading the clock around each pass costs 50 to 500 ns, so a pass should last at least 10 microseconds.
     #[must_use]
     pub fn rival_prepared<S: 'a>(
         mut self,
@@ -145,7 +157,11 @@ impl<'a> Workload<'a> {
     pub fn run(mut self, options: &Options, rounds: usize) -> Result<Comparison> {
         let key = self.key.clone();
         let operations = self.operations;
-        let mut entrants: Vec<Entrant<'_, 'a>> = self.contestants_mut().map(Entrant::new).collect();
+        let clock = self.clock;
+        let mut entrants: Vec<Entrant<'_, 'a>> = self
+            .contestants_mut()
+            .map(|contestant| Entrant::new(contestant, clock))
+            .collect();
 
         for entrant in &mut entrants {
             entrant.size(&key, options.round_time())?;
@@ -181,15 +197,17 @@ impl<'a> Workload<'a> {
 /// A contestant on the track.
 struct Entrant<'w, 'a> {
     contestant: &'w mut Contestant<'a>,
+    clock: Clock,
     passes: u64,
     checksum: u64,
     per_round: Vec<f64>,
 }
 
 impl<'w, 'a> Entrant<'w, 'a> {
-    fn new(contestant: &'w mut Contestant<'a>) -> Self {
+    fn new(contestant: &'w mut Contestant<'a>, clock: Clock) -> Self {
         Self {
             contestant,
+            clock,
             passes: 1,
             checksum: 0,
             per_round: Vec::new(),
@@ -198,7 +216,7 @@ impl<'w, 'a> Entrant<'w, 'a> {
 
     /// Warms up and finds how many passes fill `round_time`.
     fn size(&mut self, key: &str, round_time: Duration) -> Result<()> {
-        self.checksum = (self.contestant.runner)(1).1;
+        self.checksum = (self.contestant.runner)(1, self.clock).1;
         loop {
             let took = self.passes_checked(key, self.passes)?;
             let target = round_time.as_nanos();
@@ -219,7 +237,7 @@ impl<'w, 'a> Entrant<'w, 'a> {
     }
 
     fn passes_checked(&mut self, key: &str, passes: u64) -> Result<Duration> {
-        let (took, checksum) = (self.contestant.runner)(passes);
+        let (took, checksum) = (self.contestant.runner)(passes, self.clock);
         ensure!(
             checksum == self.checksum,
             "{key}: a pass of {} computed {checksum:#x} after passes that computed {:#x}",
@@ -231,13 +249,13 @@ impl<'w, 'a> Entrant<'w, 'a> {
 }
 
 fn timed_as_one<'a>(mut pass: impl FnMut() -> u64 + 'a) -> Runner<'a> {
-    Box::new(move |passes| {
+    Box::new(move |passes, clock| {
         let mut agreed = Agreed::default();
-        let start = Instant::now();
+        let start = clock.now();
         for _ in 0..passes {
             agreed.see(black_box(pass()));
         }
-        (start.elapsed(), agreed.checksum())
+        (clock.now() - start, agreed.checksum())
     })
 }
 
@@ -246,14 +264,14 @@ fn timed_each<'a, S: 'a>(
     mut prepare: impl FnMut(&mut S) + 'a,
     mut pass: impl FnMut(&mut S) -> u64 + 'a,
 ) -> Runner<'a> {
-    Box::new(move |passes| {
+    Box::new(move |passes, clock| {
         let mut agreed = Agreed::default();
         let mut total = Duration::ZERO;
         for _ in 0..passes {
             prepare(&mut state);
-            let start = Instant::now();
+            let start = clock.now();
             let checksum = black_box(pass(&mut state));
-            total += start.elapsed();
+            total += clock.now() - start;
             agreed.see(checksum);
         }
         (total, agreed.checksum())

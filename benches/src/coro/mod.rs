@@ -1,14 +1,18 @@
 //! Stackful coroutines: `coro-asm`, corosensei, generator, the C library's contexts, and boxed futures.
 
+mod candidate;
 mod contestant;
+mod instructions;
 mod memory;
 mod ours;
 mod workloads;
 
 use anyhow::Result;
 
+pub use candidate::Candidate;
 pub(crate) use contestant::{Complete, Resume, Spawn, body, through_frames};
-pub use memory::{Contestant as MemoryContestant, report_own_memory};
+pub use instructions::resume_flat;
+pub use memory::report_own_memory;
 pub use workloads::{Order, create, flat, nested, round_robin};
 
 use crate::compare::{Options, Report};
@@ -30,5 +34,6 @@ pub fn run(options: &Options) -> Result<Report> {
         }
     }
     memory::figures(&mut report)?;
+    instructions::figures(&mut report)?;
     Ok(report)
 }

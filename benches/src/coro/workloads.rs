@@ -41,30 +41,37 @@ pub fn nested<const FRAMES: usize>() -> Result<Workload<'static>> {
 
 fn one_coroutine<const FRAMES: usize>(key: &str) -> Result<Workload<'static>> {
     Ok(Workload::new(key, OPERATIONS)
-        .ours(OURS, single::<FRAMES, _>(CoroAsm::new(1)?)?)
+        .processor_time()
+        .ours(OURS, single::<FRAMES, _>(CoroAsm::new(1)?, OPERATIONS)?)
         .rival(
             "corosensei",
-            single::<FRAMES, _>(Corosensei::with_default_stacks(STACK_BYTES))?,
+            single::<FRAMES, _>(Corosensei::with_default_stacks(STACK_BYTES), OPERATIONS)?,
         )
-        .rival("generator", single::<FRAMES, _>(Generator::new(STACK_BYTES))?)
+        .rival(
+            "generator",
+            single::<FRAMES, _>(Generator::new(STACK_BYTES), OPERATIONS)?,
+        )
         .rival(
             "ucontext",
-            single::<FRAMES, _>(Ucontext::on_arena(Arena::new(1, false)?))?,
+            single::<FRAMES, _>(Ucontext::on_arena(Arena::new(1, false)?), OPERATIONS)?,
         ))
 }
 
-fn single<const FRAMES: usize, S: Spawn>(mut spawner: S) -> Result<impl FnMut() -> u64> {
+pub(super) fn single<const FRAMES: usize, S: Spawn>(
+    mut spawner: S,
+    resumes: u64,
+) -> Result<impl FnMut() -> u64> {
     let mut coroutine = Box::new(spawner.spawn::<FRAMES>(ID)?);
     Ok(move || {
         let mut resume = |input| black_box(&mut *coroutine).resume(input);
-        (0..OPERATIONS).fold(0, |sum: u64, input| {
+        (0..resumes).fold(0, |sum: u64, input| {
             sum.rotate_left(1) ^ through_frames::<FRAMES>(&mut resume, input)
         })
     })
 }
 
 fn single_future() -> impl FnMut() -> u64 {
-    single::<0, _>(BoxedFuture::new()).expect("a future needs no stack")
+    single::<0, _>(BoxedFuture::new(), OPERATIONS).expect("a future needs no stack")
 }
 
 /// The order in which many coroutines are resumed.
@@ -109,6 +116,7 @@ pub fn round_robin(count: usize, order: Order, options: &Options) -> Result<Work
     let each = |indices: &Rc<[u32]>| Rc::clone(indices);
 
     let mut workload = Workload::new(format!("coro.rr{size}{suffix}"), count as u64)
+        .processor_time()
         .ours(OURS, many(CoroAsm::new(count)?, each(&indices))?);
     if count <= GUARDED_MAPPINGS / 2 {
         workload = workload
@@ -156,6 +164,7 @@ fn many<S: Spawn>(mut spawner: S, order: Rc<[u32]>) -> Result<impl FnMut() -> u6
 /// When a stack cannot be mapped.
 pub fn create() -> Result<Workload<'static>> {
     Ok(Workload::new("coro.create", OPERATIONS)
+        .processor_time()
         .ours(OURS, completions(CoroAsm::new(1)?))
         .rival("corosensei", completions(CorosenseiScoped::new()?))
         .rival("corosensei_owned", completions(CorosenseiOwned::new()?))
