@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<(), String> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let builder = builder(&arguments)?;
+    let builder = builder(&arguments)?.check().map_err(|error| error.to_string())?;
     if arguments.check_config {
         print_routes(&builder);
         return Ok(());

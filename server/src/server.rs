@@ -95,23 +95,34 @@ impl Builder {
         self
     }
 
+    /// Finds what is wrong before anything is bound: the problem that [`build`](Self::build) would report first, apart from
+    /// those of addresses.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that names the route or setting that is at fault.
+    pub fn check(mut self) -> Result<Self, Error> {
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
+        }
+        let limits = &self.settings.limits;
+        in_range("workers", self.workers, 1..=1024)?;
+        in_range("limits.head", limits.head, Limits::HEAD)?;
+        in_range("limits.stack", limits.stack, Limits::STACK)?;
+        in_range("limits.connections", limits.connections, 1..=usize::MAX)?;
+        Ok(self)
+    }
+
     /// Binds the addresses.
     ///
     /// # Errors
     ///
     /// An [`Error`] that names the address, route or setting that is at fault.
-    pub fn build(mut self) -> Result<Server, Error> {
-        if let Some(problem) = self.problem.take() {
-            return Err(problem);
-        }
-        check("workers", self.workers, 1..=1024)?;
-        check("limits.head", self.settings.limits.head, Limits::HEAD)?;
-        check("limits.stack", self.settings.limits.stack, Limits::STACK)?;
-        check(
-            "limits.connections",
-            self.settings.limits.connections,
-            1..=usize::MAX,
-        )?;
+    pub fn build(self) -> Result<Server, Error> {
+        self.check()?.bind()
+    }
+
+    fn bind(mut self) -> Result<Server, Error> {
         if self.addresses.is_empty() {
             self.addresses.push(SocketAddr::from(([127, 0, 0, 1], 0)));
         }
@@ -146,7 +157,7 @@ impl Builder {
     }
 }
 
-fn check(name: &'static str, value: usize, range: core::ops::RangeInclusive<usize>) -> Result<(), Error> {
+fn in_range(name: &'static str, value: usize, range: core::ops::RangeInclusive<usize>) -> Result<(), Error> {
     let (min, max) = (*range.start(), *range.end());
     if range.contains(&value) {
         Ok(())
