@@ -48,7 +48,9 @@ pub use {
 };
 
 pub use batch_table::{Errno, SysResult};
-pub use executor::{Direct, Executor};
+#[cfg(feature = "std")]
+pub use executor::Uring;
+pub use executor::{Description, Direct, Executor};
 pub use flags::{AcceptFlags, EpollEvent, EpollOp, MsgFlags, Shutdown, SpliceFlags};
 
 /// Makes one system call with six arguments; unused ones are zero. The result is the kernel's own, in all its width.

@@ -2,7 +2,7 @@
 
 use batch_table::{Chain, Errno, Step, Table};
 
-use super::Executor;
+use super::{Description, Executor};
 
 /// Makes the calls one after the other: the executor that is always there, and the meaning that the others have to match.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,5 +27,12 @@ unsafe impl Executor for Direct {
             Step::Done(unsafe { crate::syscall(call.nr, &call.args) })
         });
         Ok(done)
+    }
+
+    fn describe(&self) -> Description {
+        Description {
+            name: "direct",
+            why: "one system call for each entry",
+        }
     }
 }

@@ -1,12 +1,33 @@
 //! Who runs the entries of a segment.
 
 mod direct;
+#[cfg(feature = "std")]
+mod uring;
+
+use core::fmt;
 
 use batch_table::{Errno, Table};
 pub use direct::Direct;
+#[cfg(feature = "std")]
+pub use uring::Uring;
 
 #[cfg(feature = "alloc")]
 use crate::TableMemory;
+
+/// What an executor is, and why this one runs; its `Display` form is `name: why`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Description {
+    /// Name, as in `ESCA_EXECUTOR`.
+    pub name: &'static str,
+    /// How it runs a batch, or why it was chosen.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.why)
+    }
+}
 
 /// Runs the ready entries of a table.
 ///
@@ -44,4 +65,7 @@ pub unsafe trait Executor {
     /// - Every ready entry among the `count` holds a call that is sound to make now ([`syscall`](crate::syscall)), and what
     ///   it points to stays valid until this returns.
     unsafe fn run(&mut self, table: &Table<'_>, first: u32, count: u32) -> Result<u32, Errno>;
+
+    /// What this executor is.
+    fn describe(&self) -> Description;
 }

@@ -2,6 +2,8 @@
 //! over one more.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use esca_sys::{Direct, Errno, Uring};
+
 mod calls;
 mod chains;
 mod errors;
@@ -10,6 +12,7 @@ mod random;
 mod support;
 mod table;
 mod tcp;
+mod waiting;
 
 macro_rules! conformance {
     ($executor:ident, $make:expr) => {
@@ -50,6 +53,10 @@ macro_rules! conformance {
                 tcp::cork_pairs_keep_their_meaning
                 tcp::mixed_batches_keep_every_stream
                 tcp::datagrams_keep_their_boundaries
+                waiting::a_socket_that_waits_takes_everything
+                waiting::a_read_waits_for_what_comes_later
+                waiting::sigpipe_is_raised_as_by_plain_calls
+                waiting::a_signal_ends_a_wait_as_in_a_plain_call
                 random::batches_equal_plain_calls
             }
         }
@@ -58,10 +65,26 @@ macro_rules! conformance {
         $(
             #[test]
             fn $test() {
-                $module::$test(|| $make);
+                // One for all: what makes it is part of the test, too.
+                match $make {
+                    Ok(_) => $module::$test(|| $make.expect("it was there a moment ago")),
+                    Err(Errno::ENOSYS) => eprintln!("skipped: this kernel or emulator has no such executor"),
+                    Err(errno) => panic!("executor: {errno}"),
+                }
             }
         )+
     };
 }
 
-conformance!(direct, esca_sys::Direct::new());
+conformance!(direct, Ok::<_, Errno>(Direct::new()));
+
+// Everything that can go through the ring goes through it, however small the batch.
+conformance!(
+    uring,
+    Uring::new().map(|mut uring| {
+        uring.set_break_even(1);
+        uring
+    })
+);
+
+conformance!(uring_by_default, Uring::new());
