@@ -64,6 +64,16 @@ struct batch_entry {
 	batch_u64 args[6];
 };
 
+/*
+ * The device: open, BATCH_IOC_SETUP once with the capacity, mmap the table, fill entries, BATCH_IOC_FLUSH with
+ * BATCH_FLUSH_ARGUMENT. It returns the number of finished entries.
+ */
+#define BATCH_DEVICE "/dev/esca"
+#define BATCH_IOC_SETUP (('E' << 8) | 0) /* _IO('E', 0) */
+#define BATCH_IOC_FLUSH (('E' << 8) | 1) /* _IO('E', 1) */
+#define BATCH_FLUSH_ARGUMENT(first, count, capacity) \
+	((((batch_u64)(first) & ((capacity) - 1)) << 16) | ((batch_u64)(count) & 0xffff))
+
 #ifdef __cplusplus
 #define BATCH_ASSERT(condition, text) static_assert(condition, text)
 #else

@@ -13,6 +13,7 @@ extern crate alloc;
 mod abi;
 mod call;
 mod chain;
+pub mod device;
 mod errno;
 mod executor;
 mod layout;

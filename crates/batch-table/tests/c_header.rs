@@ -7,13 +7,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use batch_table::{ENTRY_SIZE, EntryFlags, Features, HEADER_SIZE, MAGIC, MAX_CAPACITY, State, VERSION, nr};
+use batch_table::{
+    ENTRY_SIZE, EntryFlags, Features, HEADER_SIZE, MAGIC, MAX_CAPACITY, State, VERSION, device, nr,
+};
 
 /// C source that compiles only where every constant of the header has the value it has in Rust.
 fn source() -> String {
-    let mut text = String::from("#include \"batch_table.h\"\n#include <asm/unistd.h>\n");
+    let mut text =
+        String::from("#include \"batch_table.h\"\n#include <asm/unistd.h>\n#include <sys/ioctl.h>\n");
     let mut equal = |name: &str, value: u64| {
-        writeln!(text, "_Static_assert({name} == {value}, \"{name}\");").unwrap();
+        writeln!(text, "_Static_assert({name} == {value}, \"wrong\");").unwrap();
     };
     equal("BATCH_TABLE_MAGIC", MAGIC.into());
     equal("BATCH_TABLE_VERSION", VERSION.into());
@@ -27,6 +30,14 @@ fn source() -> String {
     equal("BATCH_STATE_READY", State::Ready.to_raw().into());
     equal("BATCH_STATE_DONE", State::Done.to_raw().into());
     equal("BATCH_STATE_CANCELED", State::Canceled.to_raw().into());
+    equal("BATCH_IOC_SETUP", device::SETUP.into());
+    equal("BATCH_IOC_FLUSH", device::FLUSH.into());
+    equal("_IO('E', 0)", device::SETUP.into());
+    equal("_IO('E', 1)", device::FLUSH.into());
+    for (first, count) in [(0, 1), (63, 64), (64, 2), (u32::MAX, 64)] {
+        let name = format!("BATCH_FLUSH_ARGUMENT({first}u, {count}, 64)");
+        equal(&name, device::flush_argument(first, count, 64));
+    }
     text.push_str("#if defined(__x86_64__)\n");
     numbers(&mut text, &x86_64());
     text.push_str("#elif defined(__aarch64__)\n");

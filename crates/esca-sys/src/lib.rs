@@ -49,7 +49,7 @@ pub use {
 
 pub use batch_table::{Errno, SysResult};
 #[cfg(feature = "std")]
-pub use executor::Uring;
+pub use executor::{AnyExecutor, ChoiceError, Kernel, KernelError, Uring};
 pub use executor::{Description, Direct, Executor};
 pub use flags::{AcceptFlags, EpollEvent, EpollOp, MsgFlags, Shutdown, SpliceFlags};
 

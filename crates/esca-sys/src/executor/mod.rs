@@ -1,6 +1,10 @@
 //! Who runs the entries of a segment.
 
+#[cfg(feature = "std")]
+mod choice;
 mod direct;
+#[cfg(feature = "std")]
+mod kernel;
 #[cfg(feature = "std")]
 mod uring;
 
@@ -9,7 +13,11 @@ use core::fmt;
 use batch_table::{Errno, Table};
 pub use direct::Direct;
 #[cfg(feature = "std")]
-pub use uring::Uring;
+pub use {
+    choice::{AnyExecutor, ChoiceError},
+    kernel::{Kernel, KernelError},
+    uring::Uring,
+};
 
 #[cfg(feature = "alloc")]
 use crate::TableMemory;
@@ -68,4 +76,13 @@ pub unsafe trait Executor {
 
     /// What this executor is.
     fn describe(&self) -> Description;
+}
+
+/// The error of a rustix call.
+#[cfg(feature = "std")]
+fn from_rustix(errno: rustix::io::Errno) -> Errno {
+    u64::try_from(errno.raw_os_error())
+        .ok()
+        .and_then(Errno::from_raw)
+        .unwrap_or(Errno::EINVAL)
 }

@@ -11,6 +11,7 @@ use batch_table::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::sqe::Sqe;
+use crate::executor::from_rustix;
 
 const IO_URING_SETUP: u32 = 425;
 const IO_URING_ENTER: u32 = 426;
@@ -133,13 +134,6 @@ impl Drop for Mapping {
         let unmapped = unsafe { munmap(self.start.as_ptr().cast::<c_void>(), self.len) };
         debug_assert!(unmapped.is_ok());
     }
-}
-
-pub(super) fn from_rustix(errno: rustix::io::Errno) -> Errno {
-    u64::try_from(errno.raw_os_error())
-        .ok()
-        .and_then(Errno::from_raw)
-        .unwrap_or(Errno::EINVAL)
 }
 
 /// An io_uring instance that one thread uses.
