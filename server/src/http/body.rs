@@ -1,6 +1,6 @@
 //! Decodes a request's body from the bytes of a connection (RFC 9112, sections 6 and 7.1).
 
-use super::head::Framing;
+use super::head::{Framing, is_token};
 
 /// Bytes that a chunk-size line with its extensions may take.
 const MAX_CHUNK_LINE: usize = 1024;
@@ -47,7 +47,9 @@ enum State {
     DataLf,
     /// At the start of a trailer line, or of the empty line that ends the body.
     TrailerStart,
-    /// Inside a trailer line.
+    /// In the name of a trailer field.
+    TrailerName,
+    /// Behind the colon of a trailer field.
     Trailer,
     /// After the CR of a trailer line.
     TrailerLf,
@@ -175,9 +177,10 @@ impl Decoder {
                 Ok(State::Size { size: 0, digits: 0 })
             }
             (State::TrailerStart, b'\r') => Ok(State::EndLf),
-            (State::TrailerStart, b' ' | b'\t' | b':') => Err(InvalidChunk),
+            (State::TrailerName, b':') => Ok(State::Trailer),
+            (State::TrailerStart | State::TrailerName, _) if is_token(&[byte]) => Ok(State::TrailerName),
             (State::Trailer, b'\r') => Ok(State::TrailerLf),
-            (State::TrailerStart | State::Trailer, _) if is_field_byte(byte) => Ok(State::Trailer),
+            (State::Trailer, _) if is_field_byte(byte) => Ok(State::Trailer),
             (State::TrailerLf, b'\n') => Ok(State::TrailerStart),
             (State::EndLf, b'\n') => Ok(State::Done),
             _ => Err(InvalidChunk),
@@ -272,6 +275,9 @@ mod tests {
             b"10000000000000000\r\n",
             b"0\r\n X: y\r\n\r\n",
             b"0\r\n: y\r\n\r\n",
+            b"0\r\nX\r\n\r\n",
+            b"0\r\nX : y\r\n\r\n",
+            b"0\r\nX: a\0b\r\n\r\n",
             b"0\r\nX: y\n\r\n",
             b"0\r\n\n",
         ] {

@@ -69,7 +69,7 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], fields: &'a mut Fields<'a>) -> Result<H
     let mut codings = 0;
     let mut coding = None;
     let mut connection = Connection::default();
-    let mut expectation = None;
+    let (mut expects, mut unmet) = (false, false);
     for field in fields {
         // Dispatch on the length first: a browser sends a dozen fields and hardly one of them concerns us.
         match field.name.len() {
@@ -79,7 +79,10 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], fields: &'a mut Fields<'a>) -> Result<H
                     return Err(Status::BAD_REQUEST);
                 }
             }
-            6 if field.name.eq_ignore_ascii_case("expect") => expectation = Some(field.value),
+            6 if field.name.eq_ignore_ascii_case("expect") => {
+                expects = true;
+                unmet |= !field.value.eq_ignore_ascii_case(b"100-continue");
+            }
             10 if field.name.eq_ignore_ascii_case("connection") => connection.read(field.value),
             14 if field.name.eq_ignore_ascii_case("content-length") => lengths.read(field.value)?,
             17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
@@ -103,11 +106,9 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], fields: &'a mut Fields<'a>) -> Result<H
         return Err(Status::BAD_REQUEST);
     }
     let framing = framing(http_1_0, lengths, coding)?;
-    let expects_continue = match expectation {
-        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => !http_1_0,
-        Some(_) => return Err(Status::EXPECTATION_FAILED),
-        None => false,
-    };
+    if unmet {
+        return Err(Status::EXPECTATION_FAILED);
+    }
     let keep_alive = if http_1_0 {
         connection.keep_alive && !connection.close
     } else {
@@ -119,7 +120,7 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], fields: &'a mut Fields<'a>) -> Result<H
         fields,
         framing,
         keep_alive,
-        expects_continue,
+        expects_continue: expects && !http_1_0,
         http_1_0,
     })
 }
@@ -420,6 +421,8 @@ mod tests {
             refused("GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n"),
             417
         );
+        let both = "GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\nExpect: 100-continue\r\n\r\n";
+        assert_eq!(refused(both), 417);
     }
 
     #[test]
