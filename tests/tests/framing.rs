@@ -359,6 +359,21 @@ const REFUSED: &[Refused] = &[
         400,
         b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n: y\r\n\r\n",
     ),
+    refused(
+        "7.1.2",
+        400,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX\r\n\r\n",
+    ),
+    refused(
+        "7.1.2",
+        400,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX : y\r\n\r\n",
+    ),
+    refused(
+        "7.1.2",
+        400,
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: a\x00b\r\n\r\n",
+    ),
     // Expectations.
     refused(
         "RFC 9110, 10.1.1",
