@@ -55,7 +55,11 @@ fn the_environment_decides() {
     let told = |value: &str| {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child
-            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "without_the_variable_there_is_always_one",
+                "--nocapture",
+            ])
             .env("ESCA_EXECUTOR", value);
         String::from_utf8(child.output().unwrap().stdout).unwrap()
     };
