@@ -1,6 +1,6 @@
 //! The trie against a list of keys that is searched from one end to the other.
 
-use trie8::{Limit, MAX_KEY_LEN, Trie};
+use trie8::{Limit, MAX_KEY_LEN, Trie, TrieRef, max_node_words, record_bytes};
 
 use super::input::Input;
 
@@ -30,18 +30,32 @@ pub fn run(data: &[u8]) {
                 trie.clear();
                 model.clear();
             }
-            _ => look_up(&trie, &model, &key),
+            5 => trie.shrink_to_fit(),
+            _ => look_up(trie.as_ref(), &model, &key),
         }
         assert_eq!((trie.len(), trie.is_empty()), (model.len(), model.is_empty()));
     }
     for (key, value) in &model {
         assert_eq!(trie.get(key), Some(value));
-        look_up(&trie, &model, key);
+        look_up(trie.as_ref(), &model, key);
     }
+    build_in_lent_memory(&model);
     let mut all: Vec<(Vec<u8>, u64)> = trie.iter().map(|(key, value)| (key.to_vec(), *value)).collect();
     all.sort();
     model.sort();
     assert_eq!(all, model);
+}
+
+/// The same keys in slices of the documented size, as a program without an allocator has them.
+fn build_in_lent_memory(model: &[(Vec<u8>, u64)]) {
+    let keys: Vec<&[u8]> = model.iter().map(|(key, _)| key.as_slice()).collect();
+    let values: Vec<u64> = model.iter().map(|(_, value)| *value).collect();
+    let mut nodes = vec![u32::MAX; max_node_words(keys.len())];
+    let mut records = vec![u8::MAX; record_bytes(&keys)];
+    let trie = TrieRef::build_in(&mut nodes, &mut records, &keys, &values).expect("room for all");
+    for key in keys {
+        look_up(trie, model, key);
+    }
 }
 
 /// A new key, a known one with another end, or one near the limit of length.
@@ -81,7 +95,7 @@ fn insert(trie: &mut Trie<u64>, model: &mut Vec<(Vec<u8>, u64)>, key: &[u8], val
     assert_eq!(result.expect("within the limits"), old);
 }
 
-fn look_up(trie: &Trie<u64>, model: &[(Vec<u8>, u64)], path: &[u8]) {
+fn look_up(trie: TrieRef<'_, u64>, model: &[(Vec<u8>, u64)], path: &[u8]) {
     let mut prefixes: Vec<(usize, u64)> = model
         .iter()
         .filter(|(key, _)| path.starts_with(key))
