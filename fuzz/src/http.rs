@@ -2,7 +2,10 @@
 
 use anglerfish::fuzzing;
 
-/// How a stream is cut changes nothing, and no path that a handler sees can leave the served folder.
+use super::strict;
+
+/// How a stream is cut changes nothing, a second reading finds the same requests, and no path that a handler sees can
+/// leave the served folder.
 ///
 /// # Panics
 ///
@@ -10,6 +13,11 @@ use anglerfish::fuzzing;
 pub fn run(data: &[u8]) {
     fuzzing::check(data);
     let reading = fuzzing::read(data, usize::MAX);
+    let (requests, refused) = strict::read(data);
+    assert_eq!(
+        (&reading.requests, reading.refusal.is_some()),
+        (&requests, refused)
+    );
     for (method, path, content) in &reading.requests {
         assert!(
             !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_graphic()),

@@ -3,6 +3,7 @@
 pub mod batch_table;
 pub mod http;
 pub mod input;
+pub mod strict;
 pub mod trie;
 pub mod wheel;
 

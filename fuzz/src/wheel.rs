@@ -58,11 +58,11 @@ impl<S: Storage<Value = u64>> Run<S> {
     fn all(mut self, mut input: Input<'_>) {
         while !input.is_empty() {
             match input.byte() % 8 {
-                0 | 1 => self.start(deadline(&mut input, self.wheel.now())),
-                2 => self.rearm(input.byte(), deadline(&mut input, self.wheel.now())),
+                0 | 1 => self.start(self.time(&mut input)),
+                2 => self.rearm(input.byte(), self.time(&mut input)),
                 3 => self.stop(input.byte(), TimingWheel::cancel),
                 4 => self.stop(input.byte(), TimingWheel::remove),
-                5 => self.advance(&mut input),
+                5 => self.advance(self.time(&mut input)),
                 6 => self.pop(usize::from(input.byte())),
                 _ => self.stale(input.byte()),
             }
@@ -74,6 +74,21 @@ impl<S: Storage<Value = u64>> Run<S> {
         }
         assert!(self.live.is_empty(), "{} timers never came out", self.live.len());
         assert!(self.wheel.is_empty());
+    }
+
+    /// Anywhere, on either side of now, or a tick beside the next deadline, where one too early or too late shows.
+    fn time(&self, input: &mut Input<'_>) -> u64 {
+        let now = self.wheel.now();
+        let next = self.order.first().map_or(now, |&(deadline, _)| deadline);
+        match input.byte() % 8 {
+            0 => input.scaled(),
+            1 => now.saturating_sub(input.scaled()),
+            2 | 3 => now.saturating_add(input.scaled()),
+            4 => now.saturating_add(u64::from(input.byte() % 64)),
+            5 => next.saturating_sub(1),
+            6 => next,
+            _ => next.saturating_add(1),
+        }
     }
 
     fn start(&mut self, deadline: u64) {
@@ -123,9 +138,8 @@ impl<S: Storage<Value = u64>> Run<S> {
         self.forget(value);
     }
 
-    fn advance(&mut self, input: &mut Input<'_>) {
+    fn advance(&mut self, now: u64) {
         let before = self.wheel.now();
-        let now = deadline(input, before);
         self.wheel.advance(now);
         assert_eq!(self.wheel.now(), now.max(before), "time never goes back");
     }
@@ -197,13 +211,4 @@ impl<S: Storage<Value = u64>> Run<S> {
 fn picked(live: &mut BTreeMap<u64, Timer>, pick: u8) -> Option<(u64, &mut Timer)> {
     let index = usize::from(pick) % live.len().max(1);
     live.iter_mut().nth(index).map(|(&value, timer)| (value, timer))
-}
-
-/// A time near `now`, on either side of it, or anywhere.
-fn deadline(input: &mut Input<'_>, now: u64) -> u64 {
-    match input.byte() % 4 {
-        0 => input.scaled(),
-        1 => now.saturating_sub(input.scaled()),
-        _ => now.saturating_add(input.scaled()),
-    }
 }
