@@ -202,7 +202,9 @@ impl Config {
         Ok(builder)
     }
 
-    fn timeouts(&self) -> Timeouts {
+    /// The timeouts, with the defaults for what the file leaves out.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
         let Timeouts {
             head,
             idle,
@@ -221,7 +223,9 @@ impl Config {
         }
     }
 
-    fn limits(&self) -> Limits {
+    /// The limits, with the defaults for what the file leaves out.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
         let Limits {
             head,
             body,
