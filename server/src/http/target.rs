@@ -97,7 +97,7 @@ impl Marks {
                 b'/' => marks.has_empty_segments |= last == b'/',
                 b'?' => {
                     marks.path = at;
-                    marks.has_fragment = memchr::memchr(b'#', &target[at..]).is_some();
+                    marks.has_fragment |= memchr::memchr(b'#', &target[at..]).is_some();
                     break;
                 }
                 b'#' => marks.has_fragment = true,
@@ -216,6 +216,8 @@ mod tests {
             "http:///x",
             "http://user@host/",
             "/a#b",
+            "/a#b?c",
+            "/a?b#c",
         ] {
             assert_eq!(path(target), Err(InvalidTarget), "{target}");
         }
