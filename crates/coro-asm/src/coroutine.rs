@@ -1,43 +1,21 @@
-//! The typed coroutine over the raw switch.
+//! The handle of a coroutine.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, forget};
-use core::ptr::{self, NonNull};
+use core::ptr;
 
-use crate::raw::{self, Context, Link, Word};
+#[cfg(feature = "alloc")]
+use crate::frame::ABANDON;
+use crate::frame::{self, RUN, UNWIND};
+use crate::raw::{self, Context, Word};
 use crate::stack::Stack;
+use crate::state::CoroutineState;
 use crate::transfer::{decode, encode};
-use crate::unwind::{self, Payload};
-
-/// How a [`Coroutine::resume`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CoroutineState<Yield, Return> {
-    /// The coroutine suspended with this value and can be resumed.
-    Yielded(Yield),
-    /// The coroutine's body returned this value.
-    Complete(Return),
-}
-
-impl<Yield, Return> CoroutineState<Yield, Return> {
-    /// The yielded value, if it is one.
-    #[inline]
-    pub fn yielded(self) -> Option<Yield> {
-        match self {
-            Self::Yielded(value) => Some(value),
-            Self::Complete(_) => None,
-        }
-    }
-
-    /// The return value, if it is one.
-    #[inline]
-    pub fn complete(self) -> Option<Return> {
-        match self {
-            Self::Yielded(_) => None,
-            Self::Complete(value) => Some(value),
-        }
-    }
-}
+use crate::unwind;
+#[cfg(feature = "alloc")]
+use crate::unwind::Payload;
+use crate::yielder::Yielder;
 
 /// A function that runs on a stack of its own and can stop in the middle.
 ///
@@ -72,29 +50,8 @@ pub struct Coroutine<Input, Yield, Return, S: Stack> {
     types: PhantomData<*mut (Input, Yield, Return)>,
 }
 
-/// The body's side of a [`Coroutine`]: what it suspends itself by.
-#[repr(transparent)]
-pub struct Yielder<Input, Yield> {
-    link: Link,
-    types: PhantomData<*mut (Input, Yield)>,
-}
-
-/// What stands at the very top of a coroutine's stack, above its link: first the body, in the end its outcome.
-#[repr(C, align(16))]
-union Slot<F, Return> {
-    body: ManuallyDrop<F>,
-    outcome: ManuallyDrop<Result<Return, Payload>>,
-}
-
-/// Signals of a resume to the body.
-const RUN: usize = 0;
-const UNWIND: usize = 1;
-
-/// How often a suspended body is unwound before its stack is given up.
+/// How often a suspended body is unwound before it is given up.
 const UNWIND_LIMIT: usize = 64;
-
-/// The least room for frames that a coroutine is started with, in bytes.
-const MIN_FRAME_ROOM: usize = 512;
 
 impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// Makes a coroutine that will run `body` on `stack`.
@@ -109,26 +66,65 @@ impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input,
     where
         F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
     {
-        let base = stack.base();
-        let room = base.addr().get() - stack.limit().addr().get();
-        let wanted = size_of::<Slot<F, Return>>() + align_of::<Slot<F, Return>>();
-        if room < wanted + Context::RESERVED + MIN_FRAME_ROOM {
-            stack_too_small(room, wanted + Context::RESERVED + MIN_FRAME_ROOM);
+        // SAFETY: the body borrows nothing.
+        unsafe { Self::with_stack_unchecked(stack, body) }
+    }
+
+    /// Starts over with another body on the same stack, without giving it back in between.
+    ///
+    /// What is there ends as by a drop: a complete coroutine costs nothing, a body that never ran is dropped, a suspended one
+    /// is unwound.
+    ///
+    /// # Errors
+    /// `body`, when the frames of a suspended coroutine cannot be unwound (see [Dropping](Self#dropping)); it stays suspended.
+    ///
+    /// # Panics
+    /// When the stack has no room for `body`, as [`with_stack`](Self::with_stack); and when the old body panics while it
+    /// is unwound. The coroutine is complete then.
+    #[inline]
+    pub fn reset<F>(&mut self, body: F) -> Result<(), F>
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
+    {
+        if !self.finish() {
+            return Err(body);
         }
-        let offset = size_of::<Slot<F, Return>>();
-        // The base itself is aligned to 16 bytes.
-        let misalignment = match align_of::<Slot<F, Return>>() {
-            ..=16 => 0,
-            alignment => (base.addr().get() - offset) % alignment,
-        };
-        // SAFETY: `room` covers the slot with its alignment, so this stays inside the stack's memory.
-        let slot = unsafe { base.sub(offset + misalignment) };
-        // SAFETY: it is aligned by construction, lies in memory that the stack owns, and `Slot` is at least as
-        // large and as aligned as the body at its start.
-        unsafe { slot.cast::<F>().write(body) };
-        // SAFETY: the slot's alignment is a multiple of 16. The memory below belongs to `stack`, which this handle
-        // keeps until the context is finished or never resumed again; the handle is not `Send`.
-        let context = unsafe { Context::new(slot, root::<F, Input, Yield, Return>) };
+        // SAFETY: the coroutine is finished, so its stack is unused; the body borrows nothing.
+        self.context = unsafe { frame::place(&*self.stack, body) };
+        Ok(())
+    }
+
+    /// Starts over with another body, and forgets the frames of a suspended one without running their destructors.
+    /// Its deferred cleanups are run.
+    ///
+    /// Costs as little as [`with_stack`](Self::with_stack), where [`reset`](Self::reset) would unwind.
+    ///
+    /// # Panics
+    /// As [`reset`](Self::reset).
+    ///
+    /// # Safety
+    /// - If the coroutine is suspended, nothing relies on the destructors of its frames: no frame between its body and its
+    ///   suspension point holds a pinned value, a scope guard, a lock, or lends anything to someone outside of them.
+    pub unsafe fn reset_unchecked<F>(&mut self, body: F)
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return + 'static,
+    {
+        self.abandon();
+        // SAFETY: the stack's frames will not run any more and may be overwritten, by the caller's promise.
+        self.context = unsafe { frame::place(&*self.stack, body) };
+    }
+}
+
+impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
+    /// # Safety
+    /// - All that `body`, and later values of the three types, refer to lives until the coroutine is complete.
+    #[inline(always)]
+    pub(crate) unsafe fn with_stack_unchecked<F>(stack: S, body: F) -> Self
+    where
+        F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+    {
+        // SAFETY: the stack is kept until the coroutine is finished or, like the handle, leaked; the handle is not `Send`.
+        let context = unsafe { frame::place(&stack, body) };
         Self {
             context,
             stack: ManuallyDrop::new(stack),
@@ -149,21 +145,22 @@ impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input,
         }
         let mut input = ManuallyDrop::new(input);
         // SAFETY: the context is not finished and is replaced by what the resume gives, so each is resumed once, by the
-        // one thread that can reach this handle. `root` and `suspend` decode an `Input` when the signal is `RUN`,
-        // before they come back, so `input` lives long enough.
+        // one thread that can reach this handle. The other side decodes an `Input` when the signal is `RUN`,
+        // before it comes back, so `input` lives long enough.
         let (context, word) = unsafe { raw::resume(self.context, encode(&mut input), RUN) };
         self.context = context;
-        if context.is_finished() {
-            // SAFETY: the body was run, so `root` returned a pointer to its outcome.
-            return CoroutineState::Complete(unsafe { take_result(word) });
+        if !context.is_finished() {
+            // SAFETY: not finished, so the word comes from `suspend`, which encoded a `Yield` in a frame that
+            // lives on; it is decoded this one time.
+            return CoroutineState::Yielded(unsafe { decode::<Yield>(word) });
         }
-        // SAFETY: not finished, so the word comes from `suspend`, which encoded a `Yield` in a frame that
-        // lives on; it is decoded this one time.
-        CoroutineState::Yielded(unsafe { decode::<Yield>(word) })
+        // SAFETY: finished, so the word comes from the coroutine's root, this one time; with `RUN` it is never null.
+        match unsafe { frame::take_outcome(word) } {
+            Ok(value) => CoroutineState::Complete(value),
+            Err(payload) => unwind::propagate(payload),
+        }
     }
-}
 
-impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// Whether the body has returned or panicked, so that nothing is left to resume.
     #[inline]
     pub const fn is_complete(&self) -> bool {
@@ -182,10 +179,14 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         &self.stack
     }
 
-    /// Gives the stack back, for another coroutine.
+    /// Gives the stack back, for another coroutine. A body that never ran is dropped.
     ///
     /// # Errors
     /// The coroutine itself, if it is suspended: the stack holds its frames.
+    ///
+    /// # Panics
+    /// When the destructor of a body that never ran does.
+    #[inline]
     pub fn into_stack(mut self) -> Result<S, Self> {
         if self.context.is_fresh() {
             self.run_to_end();
@@ -193,33 +194,78 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         if !self.context.is_finished() {
             return Err(self);
         }
+        Ok(self.take_stack())
+    }
+
+    /// Gives the stack back, and forgets the frames of a suspended coroutine without running their destructors. Its
+    /// deferred cleanups are run.
+    ///
+    /// # Safety
+    /// - As for [`reset_unchecked`](Self::reset_unchecked).
+    pub unsafe fn into_stack_unchecked(mut self) -> S {
+        self.abandon();
+        self.take_stack()
+    }
+
+    fn take_stack(mut self) -> S {
         // SAFETY: `self` is forgotten right below, so the stack has one owner.
         let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
         forget(self);
-        Ok(stack)
+        stack
+    }
+
+    /// Ends the coroutine if that is possible; tells whether it is complete.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> bool {
+        if !self.context.is_finished() && (unwind::AVAILABLE || self.context.is_fresh()) {
+            self.run_to_end();
+        }
+        self.context.is_finished()
+    }
+
+    /// Declares a coroutine complete whose frames, if there are any, will never run.
+    fn abandon(&mut self) {
+        if self.context.is_fresh() {
+            self.run_to_end();
+        }
+        #[cfg(not(feature = "alloc"))]
+        {
+            self.context = self.context.given_up();
+        }
+        #[cfg(feature = "alloc")]
+        if !self.context.is_finished() {
+            // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
+            let (context, word) = unsafe { raw::resume(self.context, Word::new(ptr::null_mut()), ABANDON) };
+            self.context = context.given_up();
+            // SAFETY: with this signal the word has a value.
+            let result = unsafe { word.assume_init() }.cast::<Result<(), Payload>>();
+            // SAFETY: it points to the result of the cleanups, in a frame that will not run again.
+            if let Err(payload) = unsafe { result.read() } {
+                unwind::propagate_from_drop(payload);
+            }
+        }
     }
 
     /// Resumes with [`UNWIND`] until the context is finished, or the limit is reached.
+    #[cold]
     fn run_to_end(&mut self) {
         for _ in 0..UNWIND_LIMIT {
             // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
             let (context, word) = unsafe { raw::resume(self.context, Word::new(ptr::null_mut()), UNWIND) };
             self.context = context;
-            if !context.is_finished() {
-                // SAFETY: the word comes from `suspend`, as in `resume`.
-                drop(unsafe { decode::<Yield>(word) });
-                continue;
-            }
-            // SAFETY: `root` returns a word with a value, null if there is no outcome.
-            let outcome = unsafe { word.assume_init() };
-            if !outcome.is_null() {
-                // SAFETY: else it points to the outcome, which no one has taken.
-                match unsafe { outcome.cast::<Result<Return, Payload>>().read() } {
-                    Ok(value) => drop(value),
-                    Err(payload) => unwind::propagate_from_drop(payload),
+            if context.is_finished() {
+                // SAFETY: the root returns a word with a value.
+                if unsafe { word.assume_init() }.is_null() {
+                    return;
                 }
+                // SAFETY: the word comes from the coroutine's root, this one time.
+                if let Err(payload) = unsafe { frame::take_outcome::<Return>(word) } {
+                    unwind::propagate_from_drop(payload);
+                }
+                return;
             }
-            return;
+            // SAFETY: the word comes from `suspend`, as in `resume`.
+            drop(unsafe { decode::<Yield>(word) });
         }
     }
 
@@ -237,8 +283,9 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
             }
         }
         let release = Release(self);
-        if unwind::AVAILABLE || release.0.context.is_fresh() {
-            release.0.run_to_end();
+        if !release.0.finish() {
+            // The frames stay, so the stack must, too.
+            ManuallyDrop::new(release).0.abandon();
         }
     }
 }
@@ -271,92 +318,8 @@ impl<Input, Yield, Return, S: Stack> fmt::Debug for Coroutine<Input, Yield, Retu
     }
 }
 
-impl<Input, Yield> Yielder<Input, Yield> {
-    /// Suspends the coroutine: its [`resume`](Coroutine::resume) returns `value`, and this returns the next resume's input.
-    ///
-    /// Inlined down to the switch. The processor predicts a return from a frame that was
-    /// entered before a switch wrongly, so call chains between a loop and its `suspend` are best inlined, too.
-    ///
-    /// When the coroutine is dropped instead of resumed, this unwinds (see [`Coroutine`]) or never returns.
-    #[inline(always)]
-    pub fn suspend(&self, value: Yield) -> Input {
-        let mut value = ManuallyDrop::new(value);
-        // SAFETY: a yielder is only ever reached by reference from the body that `root` lent it to, so the
-        // coroutine has been started and has not finished; and it runs: it is not `Sync`, so the caller is on its thread, and
-        // whatever runs there while the coroutine is suspended cannot hold a reference into a body's frames unless it was
-        // resumed from that body. `value` stays in this frame until the resumer has decoded it. A context
-        // that is never resumed keeps its stack for ever, by the contract of `Stack`.
-        let (word, signal) = unsafe { raw::suspend(NonNull::from(&self.link), encode(&mut value)) };
-        #[cfg(feature = "std")]
-        if signal != RUN {
-            unwind::force();
-        }
-        #[cfg(not(feature = "std"))]
-        let _ = signal;
-        // SAFETY: `RUN` comes from `Coroutine::resume` alone, which encoded an `Input` that it keeps.
-        unsafe { decode::<Input>(word) }
-    }
-}
-
-impl<Input, Yield> fmt::Debug for Yielder<Input, Yield> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Yielder").finish_non_exhaustive()
-    }
-}
-
-/// The first frame of a coroutine: runs the body and leaves its outcome in the slot.
-///
-/// Returns a pointer to the outcome, or null if the body was dropped without having run.
-///
-/// # Safety
-/// - `link` stands right below a `Slot<F, Return>` that holds a body.
-/// - `value` is an encoded `Input` if `signal` is `RUN`.
-unsafe extern "C" fn root<F, Input, Yield, Return>(value: Word, link: NonNull<Link>, signal: usize) -> Word
-where
-    F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
-{
-    // SAFETY: the slot begins where the link ends.
-    let slot = unsafe { link.add(1) };
-    // SAFETY: the body is at the slot's start, and is read this one time.
-    let body = unsafe { slot.cast::<F>().read() };
-    let outcome = if signal == RUN {
-        // SAFETY: `Yielder` is a transparent wrapper of `Link`, which stays until the coroutine is finished.
-        let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
-        // SAFETY: the caller's promise; the resumer keeps the input until the first switch back.
-        unwind::catch(|| body(yielder, unsafe { decode::<Input>(value) }))
-    } else {
-        match unwind::catch(|| drop(body)) {
-            Ok(()) => return Word::new(ptr::null_mut()),
-            Err(payload) => Err(payload),
-        }
-    };
-    let place = slot.cast::<Result<Return, Payload>>();
-    // SAFETY: the slot has room and alignment for an outcome, and the body has been moved out of it.
-    unsafe { place.write(outcome) };
-    Word::new(place.as_ptr().cast())
-}
-
-/// # Safety
-/// - `word` is what `root` returned for a body that was run, and its outcome has not been taken.
-#[inline(always)]
-unsafe fn take_result<Return>(word: Word) -> Return {
-    // SAFETY: `root` gave a pointer.
-    let outcome = unsafe { word.assume_init() };
-    // SAFETY: it points to an outcome, in stack memory that the caller still holds.
-    match unsafe { outcome.cast::<Result<Return, Payload>>().read() } {
-        Ok(value) => value,
-        Err(payload) => unwind::propagate(payload),
-    }
-}
-
 #[cold]
 #[inline(never)]
 fn resumed_after_completion() -> ! {
     panic!("cannot resume a coroutine that is complete");
-}
-
-#[cold]
-#[inline(never)]
-fn stack_too_small(room: usize, wanted: usize) -> ! {
-    panic!("cannot start a coroutine that needs {wanted} bytes on a stack of {room} bytes");
 }

@@ -14,14 +14,23 @@ extern crate std;
 
 mod arch;
 mod coroutine;
+#[cfg(feature = "alloc")]
+mod defer;
+mod frame;
 pub mod raw;
 mod stack;
+mod state;
 mod transfer;
 mod unwind;
+mod yielder;
 
-pub use coroutine::{Coroutine, CoroutineState, Yielder};
+pub use coroutine::Coroutine;
+#[cfg(feature = "alloc")]
+pub use defer::Deferred;
 #[cfg(feature = "alloc")]
 pub use stack::HeapStack;
 #[cfg(feature = "std")]
 pub use stack::{GuardKind, PoolStats, PooledStack, StackError, StackPool, StackPoolConfig};
 pub use stack::{Stack, StaticStack};
+pub use state::CoroutineState;
+pub use yielder::Yielder;

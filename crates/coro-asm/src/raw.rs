@@ -101,6 +101,11 @@ impl Context {
         }
     }
 
+    /// The same as finished, for one that will never be resumed again.
+    pub(crate) const fn given_up(self) -> Self {
+        Self { sp: self.sp, pc: 0 }
+    }
+
     /// Whether the entry function has returned; such a context must not be resumed.
     #[inline(always)]
     pub const fn is_finished(self) -> bool {

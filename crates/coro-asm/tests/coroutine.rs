@@ -356,9 +356,9 @@ fn a_stack_too_small_is_refused_with_its_size() {
 }
 
 #[test]
-fn the_handle_is_three_words_with_a_niche() {
-    assert_eq!(size_of::<Co<u64, u64, u64>>(), 24);
-    assert_eq!(size_of::<Option<Co<u64, u64, u64>>>(), 24);
+fn the_handle_is_four_words_with_a_niche() {
+    assert_eq!(size_of::<Co<u64, u64, u64>>(), 32);
+    assert_eq!(size_of::<Option<Co<u64, u64, u64>>>(), 32);
 }
 
 #[test]

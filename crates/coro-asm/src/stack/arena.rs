@@ -153,9 +153,10 @@ impl Arena {
         unsafe { self.start.add(index * self.stride) }
     }
 
-    /// The index of the slot in which `address` lies.
-    pub(super) fn index_of(&self, address: NonNull<u8>) -> usize {
-        (address.addr().get() - self.start.addr().get()) / self.stride
+    /// The index of the slot in which the stack with this base lies.
+    pub(super) fn index_of(&self, base: NonNull<u8>) -> usize {
+        // A base may be the end of its slot.
+        (base.addr().get() - 1 - self.start.addr().get()) / self.stride
     }
 
     /// Gives the pages of `count` slots from `first` back to the kernel; they read as zero afterwards.

@@ -84,15 +84,18 @@ pub struct StackPool {
     inner: NonNull<Inner>,
 }
 
-/// A stack from a [`StackPool`], to which it returns when dropped. One pointer.
+/// A stack from a [`StackPool`], to which it returns when dropped. Two words.
 pub struct PooledStack {
     base: NonNull<u8>,
+    pool: NonNull<Inner>,
 }
 
 struct Inner {
-    /// The stack that came back last, if it is still here. Of its own because a load that follows a store of the
-    /// same word is slow, and a list would need several of them for each stack.
-    last: Cell<Option<NonNull<u8>>>,
+    /// The stack that came back last, or went out last from here. Taking it and returning it writes a flag and not the
+    /// address, so that no coroutine has to wait for the one before it to get its stack.
+    last: Cell<NonNull<u8>>,
+    /// Whether `last` is here.
+    last_is_idle: Cell<bool>,
     /// Bases of the other idle stacks, the one to use next at the end.
     idle: UnsafeCell<Vec<NonNull<u8>>>,
     /// How many at the start of `idle` have no pages of their own: fresh ones and trimmed ones.
@@ -102,12 +105,6 @@ struct Inner {
     orphaned: Cell<bool>,
     max_stacks: usize,
     arena: Arena,
-}
-
-/// What stands at the base of each acquired stack, above the usable bytes, on the line of the first frame.
-#[repr(C, align(16))]
-struct Header {
-    pool: NonNull<Inner>,
 }
 
 impl StackPool {
@@ -122,10 +119,11 @@ impl StackPool {
         }
         let arena = Arena::reserve(config.stack_size, config.max_stacks, config.guard)?;
         let inner = Box::new(Inner {
-            last: Cell::new(None),
+            last: Cell::new(NonNull::dangling()),
+            last_is_idle: Cell::new(false),
             idle: UnsafeCell::new(Vec::new()),
             cold: Cell::new(0),
-            usable_size: arena.stack_size() - (COLOURS - 1) * LINE - size_of::<Header>(),
+            usable_size: arena.stack_size() - (COLOURS - 1) * LINE,
             orphaned: Cell::new(false),
             max_stacks: config.max_stacks,
             arena,
@@ -143,13 +141,15 @@ impl StackPool {
     #[inline]
     pub fn acquire(&self) -> Result<PooledStack, StackError> {
         let inner = self.inner();
-        let base = match inner.last.take() {
-            Some(base) => base,
-            None => inner.pop()?,
+        let base = if inner.last_is_idle.replace(false) {
+            inner.last.get()
+        } else {
+            inner.pop()?
         };
-        // SAFETY: each base has room for a header above it, at its alignment, and no one else uses an idle stack.
-        unsafe { base.cast::<Header>().write(Header { pool: self.inner }) };
-        Ok(PooledStack { base })
+        Ok(PooledStack {
+            base,
+            pool: self.inner,
+        })
     }
 
     /// Gives the pages of all idle stacks back to the kernel, neighbours in one call.
@@ -158,8 +158,8 @@ impl StackPool {
     /// a timer in idle times and not for the end of each connection.
     pub fn trim(&self) {
         let inner = self.inner();
-        if let Some(base) = inner.last.take() {
-            inner.push(base);
+        if inner.last_is_idle.replace(false) {
+            inner.push(inner.last.get());
         }
         // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
         let idle = unsafe { &mut *inner.idle.get() };
@@ -205,8 +205,8 @@ impl Inner {
         if idle.is_empty() {
             let first = self.arena.opened();
             let bases = self.arena.open(SLAB)?.zip(first..).map(|(top, index)| {
-                let offset = (index % COLOURS) * LINE + size_of::<Header>();
-                // SAFETY: a stack is at least a page long, which is more than all colours and the header.
+                let offset = (index % COLOURS) * LINE;
+                // SAFETY: a stack is at least a page long, which is more than all colours.
                 unsafe { top.sub(offset) }
             });
             idle.extend(bases);
@@ -220,8 +220,16 @@ impl Inner {
         Ok(base)
     }
 
-    /// Puts a stack on the list.
+    /// Makes room for another stack that came back last.
     #[inline(never)]
+    fn set_last(&self, base: NonNull<u8>) {
+        let other = self.last.replace(base);
+        if self.last_is_idle.get() {
+            self.push(other);
+        }
+    }
+
+    /// Puts a stack on the list.
     fn push(&self, base: NonNull<u8>) {
         // SAFETY: as in `StackPool::trim`.
         unsafe { &mut *self.idle.get() }.push(base);
@@ -231,7 +239,7 @@ impl Inner {
     fn idle(&self) -> usize {
         // SAFETY: as in `StackPool::trim`.
         let listed = unsafe { &*self.idle.get() }.len();
-        listed + usize::from(self.last.get().is_some())
+        listed + usize::from(self.last_is_idle.get())
     }
 }
 
@@ -245,16 +253,14 @@ impl Drop for StackPool {
 impl Drop for PooledStack {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: `acquire` wrote it, and a coroutine only writes below the base.
-        let header = unsafe { self.base.cast::<Header>().as_ref() };
-        let pool = header.pool;
         // SAFETY: a pool outlives its stacks, and a stack is not `Send`, so this is the pool's thread.
-        let inner = unsafe { pool.as_ref() };
-        if let Some(other) = inner.last.replace(Some(self.base)) {
-            inner.push(other);
+        let inner = unsafe { self.pool.as_ref() };
+        if self.base != inner.last.get() {
+            inner.set_last(self.base);
         }
+        inner.last_is_idle.set(true);
         if inner.orphaned.get() {
-            free_if_last(pool);
+            free_if_last(self.pool);
         }
     }
 }
@@ -271,8 +277,8 @@ fn free_if_last(pool: NonNull<Inner>) {
     }
 }
 
-// SAFETY: the addresses are computed from the base alone. It is a multiple of 16, for a slot's top is page-aligned and
-// colours and header are multiples of 16. The slot is handed out to one `PooledStack` at a time and stays mapped until the last one is
+// SAFETY: the addresses never change. The base is a multiple of 16, for a slot's top is page-aligned and
+// colours are multiples of 64. The slot is handed out to one `PooledStack` at a time and stays mapped until the last one is
 // dropped; a forgotten one is never counted as idle, so then it stays for ever. Below the limit come less than a page of the same
 // slot, then its guard page.
 unsafe impl Stack for PooledStack {
@@ -283,10 +289,8 @@ unsafe impl Stack for PooledStack {
 
     #[inline]
     fn limit(&self) -> NonNull<u8> {
-        // SAFETY: as in `drop`.
-        let header = unsafe { self.base.cast::<Header>().as_ref() };
         // SAFETY: a pool outlives its stacks.
-        let usable = unsafe { header.pool.as_ref() }.usable_size;
+        let usable = unsafe { self.pool.as_ref() }.usable_size;
         // SAFETY: that many bytes lie between the guard and the base, whatever the colour.
         unsafe { self.base.sub(usable) }
     }

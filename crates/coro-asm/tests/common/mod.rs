@@ -21,7 +21,7 @@ where
 }
 
 /// Counts its drops.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct DropCount(std::rc::Rc<std::cell::Cell<usize>>);
 
 impl DropCount {
