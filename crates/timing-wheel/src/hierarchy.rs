@@ -32,6 +32,16 @@ const LEVEL: [u16; 64] = {
     table
 };
 
+/// What came of taking a slot apart.
+enum Cascade {
+    /// The slot is empty.
+    Done,
+    /// This node, the slot's only one, is due.
+    Due(u32),
+    /// The budget is spent, or there is no slot.
+    Stopped,
+}
+
 #[derive(Clone)]
 pub(crate) struct Hierarchy {
     /// Up to here every slot has been worked off.
@@ -100,10 +110,11 @@ impl Hierarchy {
                 return None;
             }
             if usize::from(self.first) >= SLOTS {
-                if !self.cascade(lists, now, budget) {
-                    return None;
+                match self.cascade(lists, now, budget) {
+                    Cascade::Done => continue,
+                    Cascade::Due(index) => return Some(index),
+                    Cascade::Stopped => return None,
                 }
-                continue;
             }
             *budget -= 1;
             self.cursor = self.first_start;
@@ -143,20 +154,34 @@ impl Hierarchy {
     }
 
     /// Takes the first slot, one above level 0, apart: its nodes go where their deadlines belong as seen from its start.
-    /// False when there is no such slot or the budget is spent.
     #[inline(never)]
-    fn cascade(&mut self, lists: &mut Lists<'_>, now: u64, budget: &mut usize) -> bool {
+    fn cascade(&mut self, lists: &mut Lists<'_>, now: u64, budget: &mut usize) -> Cascade {
         let slot = self.first;
         if slot == UNLINKED {
             self.cursor = now;
-            return false;
+            return Cascade::Stopped;
         }
         self.cursor = self.first_start;
         let level = usize::from(slot >> DIGIT_BITS);
         let above = (u32::from(slot >> DIGIT_BITS) * DIGIT_BITS) & 63;
         let below = above - DIGIT_BITS;
-        let mut occupied = 0_u64;
         let mut index = self.heads[level][usize::from(slot & 63)];
+        let untouched = self.levels & ((1 << level) - 1) == 0;
+        if untouched && lists.links[index as usize].next == NIL {
+            let node = &mut lists.nodes[index as usize];
+            let deadline = node.deadline;
+            if node.is_live() && deadline <= now && (deadline ^ self.cursor) >> above == 0 {
+                // Alone in its slot and with nothing moved down from it, it is the first of all, at whatever tick: every other
+                // slot starts after this one's end.
+                *budget -= 1;
+                node.slot = UNLINKED;
+                self.heads[level][usize::from(slot & 63)] = NIL;
+                self.cursor = deadline;
+                self.vacate(slot);
+                return Cascade::Due(index);
+            }
+        }
+        let mut occupied = 0_u64;
         let mut left = *budget;
         while index != NIL && left > 0 {
             left -= 1;
@@ -190,10 +215,10 @@ impl Hierarchy {
         self.heads[level][usize::from(slot & 63)] = index;
         if index == NIL {
             self.vacate(slot);
-            true
+            Cascade::Done
         } else {
             lists.links[index as usize].prev = NIL;
-            false
+            Cascade::Stopped
         }
     }
 
@@ -324,17 +349,45 @@ mod tests {
     #[test]
     fn last_tick_hangs_at_the_top_and_starts_at_its_digit() {
         let mut slots = Hierarchy::new(0);
+        let (mut nodes, mut links) = ([Node::EMPTY; 2], [Link::EMPTY; 2]);
+        let lists = &mut Lists {
+            nodes: &mut nodes,
+            links: &mut links,
+        };
+        for index in 0..2 {
+            lists.nodes[index as usize].generation = 1;
+            slots.link(lists, index, u64::MAX - u64::from(index));
+            assert_eq!(usize::from(lists.nodes[index as usize].slot), 10 * 64 + 15);
+        }
+        assert_eq!(slots.first_start(), Some(15 << 60));
+        assert_eq!(slots.pop(lists, u64::MAX, &mut 1), None);
+        assert_eq!(slots.cursor, 15 << 60);
+        assert_eq!(slots.pop(lists, u64::MAX, &mut 100), Some(1));
+        assert_eq!(slots.cursor, u64::MAX - 1);
+        assert_eq!(slots.pop(lists, u64::MAX, &mut 1), Some(0));
+        assert_eq!(slots.cursor, u64::MAX);
+    }
+
+    #[test]
+    fn lone_timer_comes_out_without_a_move() {
+        let mut slots = Hierarchy::new(0);
         let (mut nodes, mut links) = ([Node::EMPTY], [Link::EMPTY]);
         let lists = &mut Lists {
             nodes: &mut nodes,
             links: &mut links,
         };
-        slots.link(lists, 0, u64::MAX);
-        assert_eq!(usize::from(lists.nodes[0].slot), 10 * 64 + 15);
-        assert_eq!(slots.first_start(), Some(15 << 60));
         lists.nodes[0].generation = 1;
-        assert_eq!(slots.pop(lists, u64::MAX, &mut 1), None);
-        assert_eq!(slots.cursor, 15 << 60);
+        slots.link(lists, 0, 1_000_000);
+        assert_eq!(slots.pop(lists, 999_999, &mut 1), None);
+        assert_eq!(slots.pop(lists, 1_000_000, &mut 2), Some(0));
+
+        // Pushed back beyond its slot, it may not.
+        let mut slots = Hierarchy::new(0);
+        slots.link(lists, 0, 1_000_000);
+        lists.nodes[0].deadline = 1 << 40;
+        let mut budget = 100;
+        assert_eq!(slots.pop(lists, (1 << 40) - 1, &mut budget), None);
+        assert_eq!(slots.pop(lists, 1 << 40, &mut budget), Some(0));
     }
 
     #[test]
