@@ -71,6 +71,8 @@ const REFUSED: &[Refused] = &[
     // The target.
     refused("3.2", 400, b"GET a HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("3.2.1", 400, b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    refused("3.2.1", 400, b"GET /a#b?c HTTP/1.1\r\nHost: a\r\n\r\n"),
+    refused("3.2.1", 400, b"GET /a?b#c HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("3.2.1", 400, b"GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("3.2.1", 400, b"GET /a\x00b HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("3.2.1", 400, b"GET /a\x7fb HTTP/1.1\r\nHost: a\r\n\r\n"),
