@@ -4,6 +4,10 @@ use proptest::collection::{hash_set, vec};
 use proptest::prelude::*;
 use trie8::{BuildError, Limit, MAX_KEY_LEN, Plan, StaticTrie, Trie, TrieRef, max_node_words, record_bytes};
 
+#[path = "../examples/no_alloc.rs"]
+#[expect(dead_code, reason = "the example's own main")]
+mod no_alloc;
+
 trie8::static_trie! {
     /// Keys of all types, and some that collide in two of their three digits.
     static MIXED: &str = {
@@ -69,6 +73,23 @@ fn mixed_keys() {
         MIXED.longest_prefix(b"/\0x").map(|found| *found.value),
         Some("nul")
     );
+}
+
+/// The routes of the example, and every path that is one byte away from a route.
+#[test]
+fn two_hundred_routes_equal_the_heap() {
+    let heap = on_heap(no_alloc::ROUTES.iter());
+    assert_eq!(heap.len(), 200);
+    for (key, _) in no_alloc::ROUTES.iter() {
+        assert_same(no_alloc::ROUTES, &heap, key);
+        for at in 0..key.len() {
+            let mut path = [key, b"/x".as_slice()].concat();
+            for byte in [0, b'/', path[at] ^ 1, path[at] ^ 8, path[at] ^ 0x40] {
+                path[at] = byte;
+                assert_same(no_alloc::ROUTES, &heap, &path);
+            }
+        }
+    }
 }
 
 #[test]
