@@ -62,6 +62,9 @@ impl Runner {
 
     /// Runs `command` to its end, or kills it and everything below it at the stage's deadline.
     pub(crate) fn run(&self, command: &mut Command) -> Result<Finished> {
+        if Instant::now() >= self.deadline {
+            bail!("the stage's time limit is over");
+        }
         self.count.set(self.count.get() + 1);
         let path = self
             .logs

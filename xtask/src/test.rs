@@ -11,8 +11,8 @@ use crate::setup::{self, Readiness};
 use crate::stages::{STAGES, Stage};
 use crate::workspace::Workspace;
 
-/// A stage that takes so many times its budget hangs, and is killed.
-const LIMIT: u32 = 4;
+/// A stage hangs when it takes so many times its budget, and at least so many seconds. Then it is killed.
+const LIMIT: (u64, u64) = (4, 600);
 
 /// What a stage has to work with.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
         };
         println!("\n{}: {}", stage.name, stage.about);
         let budget = if long { stage.long_budget } else { stage.budget };
-        let limit = Duration::from_secs(budget.max(60)) * LIMIT;
+        let limit = Duration::from_secs((budget * LIMIT.0).max(LIMIT.1));
         let logs = current.target.join("xtask/logs");
         let runner = Runner::new(current.root.clone(), logs, stage.name, limit)?;
         let context = Context {
