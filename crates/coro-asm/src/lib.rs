@@ -18,6 +18,7 @@ mod coroutine;
 mod defer;
 mod frame;
 pub mod raw;
+mod scope;
 mod stack;
 mod state;
 mod transfer;
@@ -27,6 +28,7 @@ mod yielder;
 pub use coroutine::Coroutine;
 #[cfg(feature = "alloc")]
 pub use defer::Deferred;
+pub use scope::{ScopedCoroutine, scope};
 #[cfg(feature = "alloc")]
 pub use stack::HeapStack;
 #[cfg(feature = "std")]

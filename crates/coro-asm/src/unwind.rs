@@ -69,3 +69,11 @@ cfg_if::cfg_if! {
         }
     }
 }
+
+/// Ends the process, because a coroutine that borrows is still suspended at the end of its scope.
+#[cold]
+#[inline(never)]
+pub(crate) extern "C" fn abort() -> ! {
+    // A panic that would leave an `extern "C"` function aborts, which is the one way to abort without `std`.
+    panic!("a scoped coroutine is still suspended at the end of its scope and cannot be unwound");
+}
