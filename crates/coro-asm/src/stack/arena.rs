@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
 use super::StackError;
+use super::overflow::Range;
 
 /// How the guard page below each stack is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +177,16 @@ impl Arena {
 
     pub(super) fn guard(&self) -> GuardKind {
         self.guard
+    }
+
+    /// Where the guards are.
+    pub(super) fn range(&self) -> Range {
+        Range {
+            start: self.start.addr().get(),
+            slots: self.slots,
+            stride: self.stride,
+            guard_size: self.guard_size,
+        }
     }
 
     /// The bytes of a stack, without its guard.

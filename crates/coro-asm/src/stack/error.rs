@@ -23,6 +23,11 @@ pub enum StackError {
         /// The configured number of stacks.
         max_stacks: usize,
     },
+    /// Overflow is reported for as many pools as possible already.
+    TooManyReports {
+        /// How many that is.
+        limit: usize,
+    },
     /// The thread runs on a hardware shadow stack, see
     /// [`raw::shadow_stack_enabled`](crate::raw::shadow_stack_enabled).
     ShadowStack,
@@ -53,6 +58,9 @@ impl fmt::Display for StackError {
                     f,
                     "a pool of {max_stacks} stacks of {stack_size} bytes does not fit the address space"
                 )
+            }
+            Self::TooManyReports { limit } => {
+                write!(f, "stack overflow is reported for {limit} pools already, which is the limit")
             }
             Self::ShadowStack => f.write_str(
                 "stacks cannot be switched while a hardware shadow stack (CET, GCS) is enabled on this thread",

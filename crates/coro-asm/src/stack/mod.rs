@@ -9,6 +9,8 @@ mod error;
 #[cfg(feature = "alloc")]
 mod heap;
 #[cfg(feature = "std")]
+mod overflow;
+#[cfg(feature = "std")]
 mod pool;
 mod r#static;
 

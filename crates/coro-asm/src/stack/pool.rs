@@ -7,6 +7,7 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use super::arena::{Arena, GuardKind};
+use super::overflow::Registration;
 use super::{Stack, StackError};
 use crate::raw;
 
@@ -104,6 +105,8 @@ struct Inner {
     /// Whether the pool's handle is gone.
     orphaned: Cell<bool>,
     max_stacks: usize,
+    /// Before the arena, so that its addresses are forgotten before someone else can have them.
+    report: UnsafeCell<Option<Registration>>,
     arena: Arena,
 }
 
@@ -126,6 +129,7 @@ impl StackPool {
             usable_size: arena.stack_size() - (COLOURS - 1) * LINE,
             orphaned: Cell::new(false),
             max_stacks: config.max_stacks,
+            report: UnsafeCell::new(None),
             arena,
         });
         Ok(Self {
@@ -172,6 +176,24 @@ impl StackPool {
         // Close to each other in memory is close in the page tables, too: the lowest address next.
         idle.sort_unstable_by(|a, b| b.cmp(a));
         inner.cold.set(idle.len());
+    }
+
+    /// Has overflow of this pool's stacks reported: before the fault takes its course, one line on standard error names the
+    /// stack, by its number in the pool, and its size.
+    ///
+    /// The first call installs a process-wide handler of SIGSEGV, which goes on to the handler that was there before. It runs
+    /// on the alternate signal stack, which threads of the standard library have. For up to 64 pools at a time.
+    ///
+    /// # Errors
+    /// [`StackError::TooManyReports`] if there are that many already.
+    pub fn report_overflow(&self) -> Result<(), StackError> {
+        let inner = self.inner();
+        // SAFETY: as in `trim`.
+        let report = unsafe { &mut *inner.report.get() };
+        if report.is_none() {
+            *report = Some(Registration::new(&inner.arena.range())?);
+        }
+        Ok(())
     }
 
     /// Counts the stacks.
