@@ -1,7 +1,7 @@
 //! Debouncing and blinking on a machine without an allocator: a wheel in a `static`-sized value, no feature enabled.
 //!
 //! Built as a library, so that it needs no runtime:
-//! `cargo build -p tickless-wheel --example bare_metal --no-default-features --target thumbv7em-none-eabi`
+//! `cargo build -p tickless-wheel --example bare_metal --target x86_64-unknown-none`
 //! (or any target for which there is a `core`).
 #![no_std]
 

@@ -5,9 +5,9 @@ use crate::{node::NIL, storage::Storage, wheel::TimingWheel};
 impl<S: Storage> TimingWheel<S> {
     /// A time before which no timer is due: sleep until then, advance, poll, ask again. `None` without live timers. O(1).
     ///
-    /// The start of the first occupied slot, so exact within 64 ticks of the time of starting and early by less than a 64th
-    /// of the delay beyond: a timer of any delay costs at most one wakeup a level, 11 in all, six for 30 days of
-    /// milliseconds. It may also be the slot of a timer that was cancelled or pushed back since.
+    /// The start of the first occupied slot, which is at or before the earliest deadline, and at or before the present when
+    /// something is due. A timer of any delay costs at most one wakeup a level: 11 in all, six for 30 days of milliseconds.
+    /// The slot may also be that of a timer that was cancelled or pushed back since, once for each.
     #[inline]
     pub fn next_bound(&self) -> Option<u64> {
         if self.live == 0 {
