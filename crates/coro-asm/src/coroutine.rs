@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, forget};
 use core::ptr;
 
+use crate::arch::FpControl;
 #[cfg(feature = "alloc")]
 use crate::frame::ABANDON;
 use crate::frame::{self, RUN, UNWIND};
@@ -159,6 +160,30 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
             Ok(value) => CoroutineState::Complete(value),
             Err(payload) => unwind::propagate(payload),
         }
+    }
+
+    /// As [`resume`](Self::resume), but gives the caller's floating-point control bits back to it afterwards: rounding mode,
+    /// exception masks, flush to zero and x87 precision. (MXCSR and the x87 control word; FPCR.)
+    ///
+    /// A coroutine and its resumer share these bits otherwise. That is right as long as nobody changes them, which
+    /// Rust code never does; foreign code may, and may call back into a body that suspends meanwhile. A fresh body
+    /// begins with the bits of its first resumer. The sticky exception flags are shared in any case.
+    ///
+    /// Its other half is [`Yielder::suspend_isolated`]. Bits are read twice, and loaded only if they differ.
+    ///
+    /// # Panics
+    /// As [`resume`](Self::resume).
+    #[inline(always)]
+    pub fn resume_isolated(&mut self, input: Input) -> CoroutineState<Yield, Return> {
+        /// Also when the body's panic passes by.
+        struct Restore(FpControl);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                self.0.restore();
+            }
+        }
+        let _restore = Restore(FpControl::current());
+        self.resume(input)
     }
 
     /// Whether the body has returned or panicked, so that nothing is left to resume.

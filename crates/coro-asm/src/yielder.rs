@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+use crate::arch::FpControl;
 #[cfg(feature = "alloc")]
 use crate::defer::{DeferList, Deferred};
 #[cfg(feature = "alloc")]
@@ -54,6 +55,16 @@ impl<Input, Yield> Yielder<Input, Yield> {
         debug_assert_eq!(signal, RUN);
         // SAFETY: `RUN` comes from `Coroutine::resume` alone, which encoded an `Input` that it keeps.
         unsafe { decode::<Input>(word) }
+    }
+
+    /// As [`suspend`](Self::suspend), but gives the body's floating-point control bits back to it afterwards, see
+    /// [`Coroutine::resume_isolated`](crate::Coroutine::resume_isolated).
+    #[inline(always)]
+    pub fn suspend_isolated(&self, value: Yield) -> Input {
+        let control = FpControl::current();
+        let input = self.suspend(value);
+        control.restore();
+        input
     }
 }
 

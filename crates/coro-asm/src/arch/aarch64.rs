@@ -195,3 +195,28 @@ pub(crate) fn shadow_stack_enabled() -> bool {
     unsafe { asm!("mov x16, #1", "hint #40", out("x16") features, options(nomem, nostack)) };
     features == 0
 }
+
+/// The floating-point control bits that a call preserves: FPCR. The sticky exception flags are in FPSR.
+#[derive(Clone, Copy)]
+pub(crate) struct FpControl {
+    fpcr: u64,
+}
+
+impl FpControl {
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        let fpcr;
+        // SAFETY: it reads a register.
+        unsafe { asm!("mrs {}, fpcr", out(reg) fpcr, options(nomem, nostack, preserves_flags)) };
+        Self { fpcr }
+    }
+
+    /// Writes the register only where it differs, for a write synchronises.
+    #[inline(always)]
+    pub(crate) fn restore(self) {
+        if Self::current().fpcr != self.fpcr {
+            // SAFETY: this value was in force in this context before.
+            unsafe { asm!("msr fpcr, {}", in(reg) self.fpcr, options(nostack, preserves_flags)) };
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! The context switch, one file for each architecture.
 //!
-//! Every file gives the same four things, and `raw` gives them names and contracts:
+//! Every file gives the same five things, and `raw` gives them names and contracts:
 //!
 //! - `resume(sp, pc, value, signal) -> (sp, pc, value)`: calls into a coroutine;
 //! - `suspend(parent, value) -> (parent, value, signal)`: returns to the resumer;
 //! - `entry`: the code at which a fresh coroutine starts and a finished one ends;
-//! - `shadow_stack_enabled`: whether the processor keeps return addresses that a switch would falsify.
+//! - `shadow_stack_enabled`: whether the processor keeps return addresses that a switch would falsify;
+//! - `FpControl`: the floating-point control bits, for those who want them switched, too.
 //!
 //! # How the two sides are linked
 //!
@@ -23,10 +24,10 @@
 cfg_if::cfg_if! {
     if #[cfg(all(target_arch = "x86_64", not(windows)))] {
         mod x86_64;
-        pub(crate) use x86_64::{entry, resume, shadow_stack_enabled, suspend};
+        pub(crate) use x86_64::{FpControl, entry, resume, shadow_stack_enabled, suspend};
     } else if #[cfg(all(target_arch = "aarch64", not(windows)))] {
         mod aarch64;
-        pub(crate) use aarch64::{entry, resume, shadow_stack_enabled, suspend};
+        pub(crate) use aarch64::{FpControl, entry, resume, shadow_stack_enabled, suspend};
     } else {
         compile_error!(
             "coro-asm switches stacks on x86_64 (System V ABI) and AArch64 (AAPCS64) only; \
