@@ -26,6 +26,10 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
             .cargo(["test", "--target", "aarch64-unknown-linux-gnu", "--no-fail-fast"]);
     library.apply(&mut command, &context.workspace.target);
     command.args(["--all-features", "--lib", "--tests"]);
+    if !native && !context.long {
+        // Emulation costs ten times as much, and the machine itself has run all cases.
+        command.env("PROPTEST_CASES", "64");
+    }
     for package in context.workspace.primitives()? {
         command.args(["-p", &package.name]);
     }
