@@ -10,7 +10,7 @@ use crate::values::Values;
 use crate::view::{Found, View};
 use crate::{Limit, MAX_KEY_LEN, MAX_KEYS};
 
-/// A trie in memory that somebody else owns: a `static`, a [`Trie`](crate::Trie) or slices of the caller.
+/// A trie in memory that somebody else owns: a `static`, a `Trie` or slices of the caller.
 ///
 /// All lookups of this crate are here; the owners lend one of these.
 ///
