@@ -163,6 +163,8 @@ impl Session<'_> {
                 }
                 run_handler(handler, Request::new(&head, route, body))
             }
+            // A question about the server as a whole (RFC 9110, section 9.3.7).
+            None if head.target.path == "*" => (Response::new(Status::NO_CONTENT), body),
             None => (Response::page(Status::NOT_FOUND), body),
         };
         if self.io.is_broken() {
@@ -209,7 +211,7 @@ impl Session<'_> {
         self.context.reserve(&mut self.out, OUT_CAPACITY / 2);
         encode::head(&mut self.out, &response, delivery, &self.context.clock.date());
         if head.method == "HEAD" || !response.status.allows_content() {
-            return Ok(());
+            return self.collect(b"");
         }
         self.send_content(response.content)
     }
