@@ -472,6 +472,12 @@ const ACCEPTED: &[Accepted] = &[
     without_content("6.3", 404, "HEAD", b"HEAD /none HTTP/1.1\r\nHost: a\r\n\r\n"),
     without_content("6.3", 200, "HEAD", b"HEAD /large HTTP/1.1\r\nHost: a\r\n\r\n"),
     without_content("6.3", 204, "GET", b"GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"),
+    without_content(
+        "RFC 9110, 9.3.7",
+        204,
+        "OPTIONS",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
 ];
 
 /// Answered, and the connection closed, whatever follows.
