@@ -14,8 +14,8 @@ use crate::{Limit, MAX_KEY_LEN, MAX_KEYS};
 ///
 /// All lookups of this crate are here; the owners lend one of these.
 ///
-/// A lookup takes time proportional to the length of the longest registered key that shares a prefix with the path,
-/// never to the length of the path or the number of keys. It does not allocate and does not panic.
+/// A lookup takes time proportional to the length of the key that shares the longest prefix with the path, whatever the
+/// length of the path and the number of keys. It does not allocate and does not panic.
 pub struct TrieRef<'a, T> {
     pub(crate) view: View<'a>,
     pub(crate) values: Values<'a, T>,
@@ -24,8 +24,8 @@ pub struct TrieRef<'a, T> {
 
 /// Number of words that the nodes of `keys` keys take at most, for [`TrieRef::build_in`].
 ///
-/// Insertion alone takes a block of eight words for each key after the first at most, and eight blocks for a wide
-/// node, which takes the place of at least five branches.
+/// Each key after the first takes a block of eight words at most. A wide node takes eight blocks more, but it tells at
+/// least five values apart, so at most one key in four makes one.
 pub const fn max_node_words(keys: usize) -> usize {
     3 * keys * BLOCK
 }

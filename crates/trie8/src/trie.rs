@@ -15,8 +15,8 @@ use crate::{MAX_KEY_LEN, MAX_KEYS};
 
 /// A trie on the heap that keys can be added to and taken from.
 ///
-/// A lookup takes time proportional to the length of the longest registered key that shares a prefix with the path,
-/// never to the length of the path or the number of keys.
+/// A lookup takes time proportional to the length of the key that shares the longest prefix with the path, whatever the
+/// length of the path and the number of keys.
 pub struct Trie<T> {
     state: State,
     edges: Vec<u32>,

@@ -4,6 +4,8 @@ use crate::edge::{self, BLOCK, KIND_WIDE, MAX_BLOCKS, NONE, WIDE};
 
 /// Distinct values of the two low digits from which a wide node is worth its memory.
 const DENSE: usize = 5;
+// What `max_node_words` counts on.
+const _: () = assert!(RUN <= 2 * (DENSE - 1));
 /// Wide nodes that may exist at a time. A trie of `n` leaves has at most `n - 1` nodes, so with `MAX_KEYS` keys and
 /// this many wide nodes there is still a block for every node.
 const MAX_WIDE: usize = (MAX_BLOCKS - MAX_KEYS) / (RUN - 1);
