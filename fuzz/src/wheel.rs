@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use timing_wheel::{ArrayWheel, Handle, Stale, Storage, TimingWheel, Wheel};
+use timing_wheel::{ArrayWheel, Handle, Link, Node, SliceWheel, Stale, Storage, TimingWheel, Wheel};
 
 use super::input::Input;
 
@@ -15,10 +15,14 @@ pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let kind = input.byte();
     let now = input.scaled();
-    if kind.is_multiple_of(2) {
-        Run::new(Wheel::new(now), usize::MAX).all(input);
-    } else {
-        Run::new(ArrayWheel::<u64, 9>::new(now), 9).all(input);
+    match kind % 3 {
+        0 => Run::new(Wheel::new(now), usize::MAX).all(input),
+        1 => Run::new(ArrayWheel::<u64, 9>::new(now), 9).all(input),
+        _ => {
+            let (mut nodes, mut links, mut values) =
+                ([Node::EMPTY; 5], [Link::EMPTY; 5], [const { None }; 5]);
+            Run::new(SliceWheel::new(now, &mut nodes, &mut links, &mut values), 5).all(input);
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl<T, const N: usize> ArrayWheel<T, N> {
 impl<'a, T> SliceWheel<'a, T> {
     /// An empty wheel at time `now` for as many timers as the shortest of the three slices has elements.
     ///
-    /// What stands in them is overwritten: O(length).
+    /// What stands in them is overwritten: O(length). When the wheel is dropped, the values of live timers stay in `values`.
     #[must_use]
     pub fn new(now: u64, nodes: &'a mut [Node], links: &'a mut [Link], values: &'a mut [Option<T>]) -> Self {
         Self::over(now, Slice::new(nodes, links, values))

@@ -58,3 +58,18 @@ fn slice_wheel_fills_up_and_recovers() {
         run(wheel, 4, span_bits, 2_000);
     }
 }
+
+/// `SOAK` times a million operations from the seed `SEED` on: `SOAK=1000 SEED=7 cargo test --release ... -- --ignored soak`.
+#[test]
+#[ignore = "takes minutes"]
+fn soak() {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let rounds: u64 = number("SOAK").unwrap_or(10);
+    let first: u64 = number("SEED").unwrap_or(1_000);
+    // Many short runs, since wide spans are soon at the end of time.
+    for seed in 16 * first..16 * (first + rounds) {
+        for span_bits in 1..=63 {
+            run(Wheel::new(seed), seed, span_bits, 992);
+        }
+    }
+}

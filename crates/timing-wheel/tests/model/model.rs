@@ -129,7 +129,7 @@ impl<S: Storage<Value = u64>> Model<S> {
                     assert!(!self.wheel.has_due());
                     self.worked_off = self.now;
                     self.uncertain = false;
-                } else if budget > 0 {
+                } else {
                     self.uncertain = true;
                 }
                 false
