@@ -60,6 +60,28 @@ impl<Input: 'static, Yield: 'static, Return: 'static, S: Stack> Coroutine<Input,
     /// `body` gets the coroutine's yielder and the input of the first [`resume`](Self::resume). It is moved to
     /// the stack; nothing of it runs yet.
     ///
+    /// A body that borrows needs [`scope`](crate::scope), since a coroutine may outlive any frame:
+    ///
+    /// ```compile_fail,E0597
+    /// use coro_asm::{Coroutine, StaticStack, Yielder};
+    ///
+    /// fn lend(stack: StaticStack) -> Coroutine<(), (), usize, StaticStack> {
+    ///     let local = String::from("gone when the function returns");
+    ///     let borrowed = &local;
+    ///     Coroutine::with_stack(stack, move |_: &Yielder<(), ()>, ()| borrowed.len())
+    /// }
+    /// ```
+    ///
+    /// and its yielder stays in it:
+    ///
+    /// ```compile_fail,E0521
+    /// use coro_asm::{Coroutine, StaticStack, Yielder};
+    ///
+    /// fn keep(stack: StaticStack, kept: &'static std::cell::Cell<Option<&'static Yielder<(), ()>>>) {
+    ///     let _: Coroutine<(), (), (), _> = Coroutine::with_stack(stack, |yielder, ()| kept.set(Some(yielder)));
+    /// }
+    /// ```
+    ///
     /// # Panics
     /// When `stack` has no room for `body`, its result and 512 bytes of frames; `body` is dropped then, and so is the stack.
     #[inline]
