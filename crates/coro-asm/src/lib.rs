@@ -23,6 +23,8 @@ mod stack;
 mod state;
 mod transfer;
 mod unwind;
+#[cfg(feature = "valgrind")]
+mod valgrind;
 mod yielder;
 
 pub use coroutine::Coroutine;

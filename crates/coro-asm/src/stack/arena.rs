@@ -31,6 +31,8 @@ pub(super) struct Arena {
     slots: usize,
     opened: Cell<usize>,
     guard: GuardKind,
+    #[cfg(feature = "valgrind")]
+    registered: core::cell::RefCell<alloc::vec::Vec<crate::valgrind::Registered>>,
 }
 
 impl Arena {
@@ -77,6 +79,8 @@ impl Arena {
             slots,
             opened: Cell::new(0),
             guard,
+            #[cfg(feature = "valgrind")]
+            registered: core::cell::RefCell::default(),
         })
     }
 
@@ -100,6 +104,14 @@ impl Arena {
             GuardKind::Mprotect => self.open_protected(first, count)?,
         };
         self.opened.set(first + opened);
+        #[cfg(feature = "valgrind")]
+        self.registered
+            .borrow_mut()
+            .extend((first..first + opened).map(|slot| {
+                // SAFETY: a slot is longer than its guard.
+                let limit = unsafe { self.slot(slot).add(self.guard_size) };
+                crate::valgrind::Registered::new(limit, self.slot(slot + 1))
+            }));
         Ok((first..first + opened).map(|slot| self.slot(slot + 1)))
     }
 
