@@ -22,14 +22,24 @@ pub(crate) fn folder(path: &Path) -> io::Result<OwnedFd> {
     )?)
 }
 
+/// Tries before a path is given up that cannot be resolved for renames elsewhere.
+const TRIES: u32 = 64;
+
 /// Opens `path`, relative to `root`, for reading.
 pub(super) fn beneath(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(root, path, READ, Mode::empty(), resolve) {
-        // EAGAIN: a rename raced with the resolution of "..", which only a symbolic link can bring in here.
-        Err(Errno::AGAIN) => rustix::fs::openat2(root, path, READ, Mode::empty(), resolve),
+    let mut outcome = Err(Errno::AGAIN);
+    for _ in 0..TRIES {
+        outcome = rustix::fs::openat2(root, path, READ, Mode::empty(), resolve);
+        // EAGAIN: a rename anywhere in the system raced with the resolution of "..", which only a symbolic link can bring
+        // in here.
+        if !matches!(outcome, Err(Errno::AGAIN)) {
+            break;
+        }
+    }
+    match outcome {
         Err(Errno::NOSYS | Errno::PERM) => segment_by_segment(root, path),
-        result => result,
+        outcome => outcome,
     }
 }
 

@@ -218,6 +218,8 @@ fn status(error: Errno) -> Status {
         | Errno::INVAL
         | Errno::NXIO => Status::NOT_FOUND,
         Errno::ACCESS | Errno::PERM => Status::FORBIDDEN,
+        // Renames elsewhere kept the path from being resolved; another time it may be.
+        Errno::AGAIN => Status::SERVICE_UNAVAILABLE,
         Errno::MFILE | Errno::NFILE => {
             tracing::error!("cannot open a file: {error}; raise the limit of open files");
             Status::SERVICE_UNAVAILABLE
