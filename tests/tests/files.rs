@@ -880,6 +880,41 @@ fn no_mixture_of_tricks_reaches_outside() {
     }
 }
 
+/// The kernel gives up on a link with ".." in it when anything is renamed meanwhile, anywhere.
+#[test]
+fn renames_elsewhere_disturb_nobody() {
+    let site = Site::new();
+    site.write("a/file", "found");
+    fs::create_dir(site.path("b")).expect("a folder");
+    for link in 0..1500 {
+        symlink("../a/../a/../a/file", site.path(&format!("b/{link}"))).expect("a link");
+    }
+    let (one, other) = (site.outside("one"), site.outside("other"));
+    fs::write(&one, "").expect("a file");
+    fs::write(&other, "").expect("a file");
+    let server = site.serve();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE)
+                    .expect("the names are exchanged");
+            }
+        });
+        let mut client = server.client();
+        let answers: Vec<_> = (0..1500)
+            .map(|link| {
+                client.send(get(&format!("/b/{link}"), ""));
+                client.response()
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        for answer in answers {
+            assert_eq!((answer.status, answer.text().as_str()), (200, "found"));
+        }
+    });
+}
+
 /// While requests resolve paths through it, a name is a folder one moment and a link to the outside the next.
 #[test]
 fn no_race_with_a_link_reaches_outside() {
