@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::sync::Ordering;
-use crate::{Call, State, SysResult, Table};
+use crate::{Call, EntryFlags, State, SysResult, Table};
 
 /// An entry could not be filled because the executor owns it, or because its state names no state.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -119,6 +119,13 @@ impl<'a> ProducerView<'a> {
     #[must_use]
     pub fn call(&self, position: u32) -> Call {
         self.table.executor().copy(position)
+    }
+
+    /// The flags of the entry of `position` as they were published.
+    #[inline]
+    #[must_use]
+    pub fn flags(&self, position: u32) -> EntryFlags {
+        EntryFlags::from_raw(self.table.entry(position).flags.load(Ordering::Relaxed))
     }
 
     /// Takes a ready entry back before any executor runs. Whether one did is for the caller to know: a table whose

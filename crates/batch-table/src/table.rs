@@ -143,8 +143,10 @@ impl<'a> Table<'a> {
     /// The entry of a position.
     #[inline]
     pub(crate) fn entry(&self, position: u32) -> &'a Entry {
-        // The mask keeps the index below the length, which is a power of two; the compiler sees it from `len - 1`.
-        &self.entries[position as usize & (self.entries.len() - 1)]
+        let index = position as usize & (self.entries.len() - 1);
+        // SAFETY: every constructor makes sure that the number of entries is a power of two, so at least one, and `index`
+        // is masked to below it.
+        unsafe { self.entries.get_unchecked(index) }
     }
 }
 

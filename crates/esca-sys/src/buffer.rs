@@ -148,6 +148,12 @@ impl Buffer {
         Self(Repr::Vectored(parts))
     }
 
+    /// Whether the bytes are in several places.
+    #[inline]
+    pub(crate) const fn is_vectored(&self) -> bool {
+        matches!(self.0, Repr::Vectored(_))
+    }
+
     #[inline]
     pub(crate) const fn events(events: Vec<EpollEvent>) -> Self {
         Self(Repr::Events(events))

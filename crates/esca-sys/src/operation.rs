@@ -85,13 +85,23 @@ impl Operation {
     #[inline]
     #[must_use]
     pub fn send(socket: Descriptor, bytes: impl Into<Buffer>, flags: MsgFlags) -> Self {
-        let bytes = match bytes.into().into_vectored() {
-            Ok(gathered) => return Self::send_vectored(socket, gathered, flags),
-            Err(bytes) => bytes,
-        };
+        let bytes = bytes.into();
+        if bytes.is_vectored() {
+            return Self::send_gathered(socket, bytes, flags);
+        }
         let (pointer, len) = parts(&bytes);
         let args = [int(socket.fd), pointer, len, flags.bits().into(), 0, 0];
         Self::new(nr::SENDTO, args, Payload::Buffer(bytes), socket)
+    }
+
+    #[cold]
+    fn send_gathered(socket: Descriptor, bytes: Buffer, flags: MsgFlags) -> Self {
+        Self::send_vectored(socket, bytes.into_vectored().unwrap_or_default(), flags)
+    }
+
+    #[cold]
+    fn write_gathered(file: Descriptor, bytes: Buffer) -> Self {
+        Self::writev(file, bytes.into_vectored().unwrap_or_default())
     }
 
     /// `sendmsg` of several buffers: result is the number of bytes taken.
@@ -128,10 +138,10 @@ impl Operation {
     #[inline]
     #[must_use]
     pub fn write(file: Descriptor, bytes: impl Into<Buffer>) -> Self {
-        let bytes = match bytes.into().into_vectored() {
-            Ok(gathered) => return Self::writev(file, gathered),
-            Err(bytes) => bytes,
-        };
+        let bytes = bytes.into();
+        if bytes.is_vectored() {
+            return Self::write_gathered(file, bytes);
+        }
         let (pointer, len) = parts(&bytes);
         Self::new(
             nr::WRITE,

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::fmt;
 
-use batch_table::{Errno, Features, LayoutError, Outcome, SysResult, Table};
+use batch_table::{EntryFlags, Errno, Features, LayoutError, Outcome, SysResult, Table};
 
 use crate::optimise::{self, Optimiser};
 use crate::slots::{Slot, Slots};
@@ -180,15 +180,17 @@ impl<X: Executor> Segment<X> {
     /// [`PushError`] with the operation, where the executor failed as a whole.
     #[inline]
     pub fn push(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
-        if self.room == 0
-            && let Err(cause) = self.make_room()
-        {
-            return Err(PushError(Box::new(Rejected {
-                operation,
-                token,
-                cause,
-            })));
+        if self.room == 0 {
+            return self.push_after_flush(operation, token);
         }
+        self.record(operation, token);
+        Ok(())
+    }
+
+    /// Records an operation where there is room.
+    // Twice in the program: out of line, the operation would travel through memory.
+    #[inline(always)]
+    fn record(&mut self, operation: Operation, token: u64) {
         let Operation {
             mut call,
             payload,
@@ -202,17 +204,33 @@ impl<X: Executor> Segment<X> {
         } else {
             self.last_socket = NO_SOCKET;
         }
-        let slot = Slot {
-            token,
-            payload,
-            hint,
-            owners,
-        };
-        self.slots.put(self.tail, slot, &mut call);
+        self.slots.put_words(self.tail, &payload, &mut call);
+        self.slots.put(
+            self.tail,
+            Slot {
+                token,
+                payload,
+                hint,
+                owners,
+            },
+        );
         let published = self.table.producer().publish(self.tail, &call);
         debug_assert!(published.is_ok(), "an entry outside head..tail is empty");
         self.tail = self.tail.wrapping_add(1);
         self.room = if blocks { 0 } else { self.room - 1 };
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_after_flush(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
+        if let Err(cause) = self.make_room() {
+            return Err(PushError(Box::new(Rejected {
+                operation,
+                token,
+                cause,
+            })));
+        }
+        self.record(operation, token);
         Ok(())
     }
 
@@ -298,7 +316,9 @@ impl<X: Executor> Segment<X> {
             }
             let mut count = self.tail.wrapping_sub(self.ready);
             if self.adjacent && self.optimise {
-                let group = optimise::find(&self.table, self.ready, count, |at| self.slots.hint(at));
+                // SAFETY: `find` asks about the `count` entries from `ready` on, whose slots are filled.
+                let hint = |at| unsafe { self.slots.hint(at) };
+                let group = optimise::find(&self.table, self.ready, count, hint);
                 if group.before == 0 {
                     self.run_group(group.len);
                     continue;
@@ -326,7 +346,8 @@ impl<X: Executor> Segment<X> {
             &self.table,
             self.ready,
             len,
-            |at| self.slots.hint(at),
+            // SAFETY: the optimiser asks about the `len` entries from `ready` on, whose slots are filled.
+            |at| unsafe { self.slots.hint(at) },
             |call| {
                 // SAFETY: the call of an entry among `ready..tail`, with a flag that changes when its bytes leave, or
                 // several of them in one, or an option of the same socket; sound for the reasons in `run`.
@@ -347,10 +368,9 @@ impl<X: Executor> Segment<X> {
     #[inline]
     fn breaks(&self, position: u32) -> bool {
         let producer = self.table.producer();
-        let call = producer.call(position);
-        call.is_linked()
+        producer.flags(position).contains(EntryFlags::LINK)
             && match producer.outcome(position) {
-                Some(Outcome::Done(result)) => call.breaks_chain(result),
+                Some(Outcome::Done(result)) => producer.call(position).breaks_chain(result),
                 _ => true,
             }
     }
@@ -372,7 +392,8 @@ impl<X: Executor> Segment<X> {
             "an executor finishes the entries that it says it has"
         );
         let outcome = outcome.unwrap_or(Outcome::Done(SysResult::from_errno(Errno::EIO)));
-        let completion = self.slots.finish(self.head, outcome);
+        // SAFETY: filled when the entry was recorded; `head` moves on, so it is emptied once.
+        let completion = unsafe { self.slots.finish(self.head, outcome) };
         self.head = self.head.wrapping_add(1);
         self.room += u32::from(self.room != 0);
         completion
@@ -398,7 +419,8 @@ impl<X> Drop for Segment<X> {
         // By state and not by counter, so that an executor that panicked leaves no descriptor closed twice.
         while self.head != self.tail {
             let outcome = self.table.producer().take(self.head).unwrap_or(Outcome::Canceled);
-            self.slots.finish(self.head, outcome);
+            // SAFETY: the slots of `head..tail` are filled; `head` moves on, so each is emptied once.
+            unsafe { self.slots.finish(self.head, outcome) };
             self.head = self.head.wrapping_add(1);
         }
     }

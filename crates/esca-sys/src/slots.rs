@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::mem;
+use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use batch_table::{Call, Outcome};
@@ -13,7 +13,6 @@ use crate::optimise::Hint;
 use crate::{Buffer, Completion, address};
 
 /// Token, memory and open files of one entry.
-#[derive(Default)]
 pub(crate) struct Slot {
     pub(crate) token: u64,
     pub(crate) payload: Payload,
@@ -23,7 +22,9 @@ pub(crate) struct Slot {
 
 /// The slots of a table, and two words for each entry that the kernel may write.
 pub(crate) struct Slots {
-    slots: Box<[Slot]>,
+    /// Initialised from [`put`](Self::put) to [`finish`](Self::finish) of a position, so that recording has nothing to drop
+    /// and finishing nothing to leave behind.
+    slots: Box<[MaybeUninit<Slot>]>,
     /// As many as there are slots. Behind a raw pointer because the kernel writes them while references to the slots
     /// are in use.
     words: NonNull<[UnsafeCell<[u64; 2]>]>,
@@ -37,59 +38,90 @@ impl Slots {
     pub(crate) fn new(capacity: u32) -> Self {
         let words: Box<[_]> = (0..capacity).map(|_| UnsafeCell::new([0; 2])).collect();
         Self {
-            slots: (0..capacity).map(|_| Slot::default()).collect(),
+            slots: (0..capacity).map(|_| MaybeUninit::uninit()).collect(),
             words: NonNull::from(Box::leak(words)),
         }
     }
 
+    /// The slot of `position`.
     #[inline]
-    const fn index(&self, position: u32) -> usize {
-        position as usize & (self.slots.len() - 1)
+    fn slot(&self, position: u32) -> &MaybeUninit<Slot> {
+        let index = position as usize & (self.slots.len() - 1);
+        // SAFETY: there is a power of two of slots, so at least one, and the index is masked to below it. Without a check
+        // that could panic the compiler keeps an operation in registers on its way into the slot.
+        unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Fills the slot of `position`, and stores the words of the payload where the arguments of `call` will find them.
+    /// As [`slot`](Self::slot), to change it.
     #[inline]
-    pub(crate) fn put(&mut self, position: u32, slot: Slot, call: &mut Call) {
-        if let Payload::Words { words, args } = &slot.payload {
-            let place = self.place(position);
-            // SAFETY: in bounds by `place`; no call is in flight while the segment is borrowed for recording, so nobody
-            // else reads or writes the words.
-            unsafe { place.write(*words) };
-            for (index, arg) in args.iter().enumerate() {
-                if let Some(arg) = *arg {
-                    call.args[usize::from(arg)] =
-                        address(place.cast_const()) + (index * size_of::<u64>()) as u64;
-                }
+    fn slot_mut(&mut self, position: u32) -> &mut MaybeUninit<Slot> {
+        let index = position as usize & (self.slots.len() - 1);
+        // SAFETY: as in `slot`.
+        unsafe { self.slots.get_unchecked_mut(index) }
+    }
+
+    /// Fills the slot of `position`, which must be empty (what was in it would be leaked).
+    #[inline]
+    pub(crate) fn put(&mut self, position: u32, slot: Slot) {
+        self.slot_mut(position).write(slot);
+    }
+
+    /// Stores the words of a payload where they stay until the entry of `position` is finished, and makes the arguments of
+    /// `call` point there.
+    #[inline]
+    pub(crate) fn put_words(&mut self, position: u32, payload: &Payload, call: &mut Call) {
+        let Payload::Words { words, args } = payload else {
+            return;
+        };
+        let place = self.place(position);
+        // SAFETY: in bounds by `place`; no call is in flight while the segment is borrowed for recording, so nobody else
+        // reads or writes the words.
+        unsafe { place.write(*words) };
+        for (index, arg) in args.iter().enumerate() {
+            if let Some(arg) = arg.and_then(|arg| call.args.get_mut(usize::from(arg))) {
+                *arg = address(place.cast_const()) + (index * size_of::<u64>()) as u64;
             }
         }
-        let index = self.index(position);
-        self.slots[index] = slot;
     }
 
     /// Where the words of `position` are.
     #[inline]
     fn place(&self, position: u32) -> *mut [u64; 2] {
+        let index = position as usize & (self.slots.len() - 1);
         let first: *mut UnsafeCell<[u64; 2]> = self.words.as_ptr().cast();
         // SAFETY: the index is below the number of slots, and there are as many words.
-        let place = unsafe { first.add(self.index(position)) };
+        let place = unsafe { first.add(index) };
         UnsafeCell::raw_get(place)
     }
 
     /// What the optimiser has to know about the entry of `position`.
+    ///
+    /// # Safety
+    ///
+    /// - The slot of `position` has been filled and not been emptied since.
     #[inline]
-    pub(crate) fn hint(&self, position: u32) -> Hint {
-        self.slots[self.index(position)].hint
+    pub(crate) unsafe fn hint(&self, position: u32) -> Hint {
+        // SAFETY: filled, by the caller's promise.
+        unsafe { self.slot(position).assume_init_ref() }.hint
     }
 
     /// Empties the slot of `position` and makes its completion.
-    #[inline]
-    pub(crate) fn finish(&mut self, position: u32, outcome: Outcome) -> Completion {
-        let index = self.index(position);
-        let slot = &mut self.slots[index];
-        let payload = mem::take(&mut slot.payload);
-        slot.owners = Default::default();
+    ///
+    /// # Safety
+    ///
+    /// - The slot of `position` has been filled and not been emptied since.
+    #[inline(always)]
+    pub(crate) unsafe fn finish(&mut self, position: u32, outcome: Outcome) -> Completion {
+        // SAFETY: filled, by the caller's promise, and not read again before it is filled anew.
+        let Slot {
+            token,
+            payload,
+            owners,
+            ..
+        } = unsafe { self.slot(position).assume_init_read() };
+        drop(owners);
         Completion {
-            token: slot.token,
+            token,
             result: outcome.result(),
             buffer: payload.finish(outcome),
         }
@@ -107,6 +139,14 @@ impl Payload {
     /// The buffer that goes back to the caller.
     #[inline]
     fn finish(self, outcome: Outcome) -> Option<Buffer> {
+        match self {
+            Self::None | Self::Words { .. } => None,
+            Self::Buffer(buffer) => Some(buffer),
+            other => other.finish_other(outcome),
+        }
+    }
+
+    fn finish_other(self, outcome: Outcome) -> Option<Buffer> {
         match self {
             Self::None | Self::Words { .. } => None,
             Self::Buffer(buffer) => Some(buffer),

@@ -101,39 +101,31 @@ impl AnyExecutor {
         })
     }
 
-    /// The kernel module where it is loaded and may be used, else io_uring where it is there, else plain calls.
+    /// The kernel module where it is loaded and may be used, else io_uring where it is there and pays on this machine, else
+    /// plain calls.
     #[must_use]
     pub fn best() -> Self {
-        let missing = match Kernel::new() {
-            Ok(kernel) => {
-                return Self {
-                    kind: Kind::Kernel(kernel),
-                    why: "/dev/esca is there",
-                };
-            }
-            Err(error) => error,
-        };
-        match (Uring::new(), missing) {
-            (Ok(uring), KernelError::Missing) => Self {
-                kind: Kind::Uring(uring),
-                why: "there is no /dev/esca, and io_uring works",
-            },
-            (Ok(uring), _) => Self {
-                kind: Kind::Uring(uring),
-                why: "/dev/esca may not be used, and io_uring works",
-            },
-            (Err(_), KernelError::Missing) => Self {
-                kind: Kind::Direct(Direct::new()),
-                why: "there is neither /dev/esca nor io_uring",
-            },
-            (Err(_), _) => {
-                let why = "/dev/esca may not be used, and there is no io_uring";
-                Self {
-                    kind: Kind::Direct(Direct::new()),
-                    why,
-                }
-            }
+        if let Ok(kernel) = Kernel::new() {
+            return Self {
+                kind: Kind::Kernel(kernel),
+                why: "/dev/esca is there",
+            };
         }
+        let (kind, why) = match Uring::new() {
+            Ok(uring) if uring.break_even().is_none() => (
+                Kind::Direct(Direct::new()),
+                "there is no usable /dev/esca, and io_uring was measured to cost more than plain calls",
+            ),
+            Ok(uring) => (
+                Kind::Uring(uring),
+                "there is no usable /dev/esca, and io_uring works",
+            ),
+            Err(_) => (
+                Kind::Direct(Direct::new()),
+                "there is neither a usable /dev/esca nor io_uring",
+            ),
+        };
+        Self { kind, why }
     }
 }
 

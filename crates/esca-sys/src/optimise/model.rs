@@ -241,6 +241,7 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
             ..
         } = operation;
         let position = u32::try_from(index).unwrap();
+        slots.put_words(position, &payload, &mut call);
         slots.put(
             position,
             Slot {
@@ -249,17 +250,18 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
                 hint,
                 owners,
             },
-            &mut call,
         );
         table.producer().publish(position, &call).unwrap();
     }
 
+    // SAFETY: every position below the length of the batch was put.
+    let hint = |position| unsafe { slots.hint(position) };
     let mut fake = Fake::new(faults);
     let len = u32::try_from(batch.len()).unwrap();
     let mut chain = Chain::new();
     let mut at = 0;
     while at < len {
-        let found = find(&table, at, len - at, |position| slots.hint(position));
+        let found = find(&table, at, len - at, hint);
         let plain = if optimise { found.before } else { len - at };
         table
             .executor()
@@ -272,9 +274,8 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
             at += 1;
         }
         if at < len {
-            let found = find(&table, at, len - at, |position| slots.hint(position));
+            let found = find(&table, at, len - at, hint);
             if found.before == 0 {
-                let hint = |position| slots.hint(position);
                 Optimiser::new().run(&table, at, found.len, hint, |call| fake.call(call));
                 at += found.len;
                 let last = table.producer().call(at - 1);
@@ -285,9 +286,12 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
             }
         }
     }
-    let results = (0..len)
-        .map(|position| table.producer().take(position).unwrap().result())
-        .collect();
+    let mut finish = |position| {
+        let outcome = table.producer().take(position).unwrap();
+        // SAFETY: put above, and finished once.
+        unsafe { slots.finish(position, outcome) }.result
+    };
+    let results = (0..len).map(&mut finish).collect();
     (results, fake)
 }
 

@@ -10,6 +10,7 @@
 //!   `MSG_DONTWAIT` and so is never made again.
 //! - io_uring never raises `SIGPIPE` for a send; a send that ends with `EPIPE` is made again as a plain call, which does.
 
+mod calibrate;
 mod ring;
 mod sqe;
 
@@ -30,9 +31,6 @@ const MAX_FD: usize = 1 << 16;
 /// An entry that the kernel never got.
 const NOT_SUBMITTED: i32 = i32::MIN;
 
-/// Fewest entries that go through the ring; fewer cost less as plain calls.
-const BREAK_EVEN: u32 = 8;
-
 /// Runs what io_uring can run by one `io_uring_enter`, and the rest by plain calls.
 ///
 /// It belongs to the thread that made it, and to that process: in a forked child its segments must not be used.
@@ -49,26 +47,35 @@ pub struct Uring {
 }
 
 impl Uring {
-    /// Sets up a ring.
+    /// Sets up a ring, and measures from how many entries on it costs less than plain calls. That takes less than a
+    /// millisecond.
     ///
     /// # Errors
     ///
     /// `ENOSYS` where the kernel has no io_uring, `EPERM` or `EACCES` where it is switched off or filtered, `EOPNOTSUPP`
     /// where it is older than Linux 5.6, `ENOMEM` or `EMFILE`.
     pub fn new() -> Result<Self, Errno> {
+        let mut ring = Ring::new(ENTRIES)?;
+        let break_even = calibrate::break_even(&mut ring)?;
         Ok(Self {
-            ring: Ring::new(ENTRIES)?,
+            ring,
             seen: Vec::new(),
             sub_batch: 0,
             results: Vec::new(),
             vectors: Vec::new(),
-            break_even: BREAK_EVEN,
+            break_even,
             _not_send: PhantomData,
         })
     }
 
-    /// Sets the fewest entries that go through the ring; the default is the figure measured for a 64-byte send. For tests
-    /// and measurements.
+    /// The fewest entries that go through the ring, or `None` where plain calls cost less whatever their number. That is so
+    /// where entering the kernel is cheap, as without page-table isolation.
+    #[must_use]
+    pub fn break_even(&self) -> Option<u32> {
+        Some(self.break_even).filter(|&entries| entries != calibrate::NEVER)
+    }
+
+    /// Sets the fewest entries that go through the ring, in place of what was measured. For tests and measurements.
     pub fn set_break_even(&mut self, entries: u32) {
         self.break_even = entries.max(1);
     }
@@ -307,10 +314,14 @@ unsafe impl Executor for Uring {
     fn describe(&self) -> Description {
         Description {
             name: "io_uring",
-            why: if self.ring.is_deferred() {
-                "one io_uring_enter for a batch, completions on the submitting thread"
-            } else {
-                "one io_uring_enter for a batch; the kernel is older than 6.1, so completions cost more"
+            why: match (self.break_even(), self.ring.is_deferred()) {
+                (None, _) => {
+                    "io_uring works, but was measured to cost more than plain calls, which are made instead"
+                }
+                (Some(_), true) => "one io_uring_enter for a batch that is large enough to pay",
+                (Some(_), false) => {
+                    "one io_uring_enter for a large batch; costs more than on Linux 6.1 and later"
+                }
             },
         }
     }
