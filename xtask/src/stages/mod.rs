@@ -5,6 +5,7 @@ mod abi;
 mod bare;
 mod bench;
 mod fuzz;
+mod gdb;
 mod lint;
 mod loom;
 mod package;
@@ -67,7 +68,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "clippy",
         "no warning in any target, each primitive also with every feature set",
-        [210, 210],
+        [200, 200],
         lint::clippy,
     ),
     stage(
@@ -107,6 +108,12 @@ pub(crate) const STAGES: &[Stage] = &[
         aarch64::run,
     ),
     stage(
+        "gdb",
+        "gdb walks from inside a coroutine to its resumer, on both architectures",
+        [20, 20],
+        gdb::run,
+    ),
+    stage(
         "loom",
         "every interleaving of the batch table's owners",
         [60, 60],
@@ -124,7 +131,7 @@ pub(crate) const STAGES: &[Stage] = &[
         [150, 1200],
         fuzz::run,
     ),
-    stage("bench", "each benchmark runs once", [50, 50], bench::run),
+    stage("bench", "each benchmark runs once", [40, 40], bench::run),
 ];
 
 /// The list of stages for `help`.
