@@ -126,6 +126,27 @@ fn trimmed_stacks_are_empty_and_usable() {
 }
 
 #[test]
+fn the_high_water_mark_follows_the_deepest_frame() {
+    let pool = StackPool::new(StackPoolConfig::new(256 * 1024, 4)).unwrap();
+    assert_eq!(pool.acquire().unwrap().high_water_mark(), 0);
+    let used = |levels: u64| {
+        let mut co: Co<(), (), u64> = start(&pool, move |_, ()| overflow(u64::MAX - levels));
+        let _ = co.resume(());
+        co.stack().high_water_mark()
+    };
+    let shallow = used(1);
+    let deep = used(200);
+    // 32 words a level at least, and little more.
+    assert!(
+        (200 * 256..200 * 1024).contains(&(deep - shallow)),
+        "{shallow} and {deep}"
+    );
+    assert_eq!(used(1), deep, "the mark of an earlier coroutine stays");
+    pool.trim();
+    assert_eq!(pool.acquire().unwrap().high_water_mark(), 0);
+}
+
+#[test]
 fn stacks_may_outlive_their_pool() {
     let pool = pool();
     let mut co: Co<(), u8, ()> = start(&pool, |yielder, ()| {

@@ -191,6 +191,36 @@ impl Arena {
         self.guard
     }
 
+    /// The lowest address of a slot's stack whose byte is not zero; its top if there is none.
+    ///
+    /// Pages that were never touched are left so.
+    pub(super) fn lowest_used(&self, index: usize) -> NonNull<u8> {
+        let top = self.slot(index + 1);
+        // SAFETY: a slot is longer than its guard.
+        let limit = unsafe { self.slot(index).add(self.guard_size) };
+        // The guard is as large as a page.
+        let pages = self.stack_size() / self.guard_size;
+        let mut resident = alloc::vec![0_u8; pages];
+        // SAFETY: the range is ours and page-aligned, and there is a byte for each page of it.
+        let known =
+            unsafe { libc::mincore(limit.as_ptr().cast(), self.stack_size(), resident.as_mut_ptr()) } == 0;
+        let touched = if known {
+            resident.iter().position(|flags| flags & 1 != 0)
+        } else {
+            Some(0)
+        };
+        let Some(first) = touched else { return top };
+        let words = (pages - first) * self.guard_size / size_of::<u64>();
+        // SAFETY: that page is one of the stack's.
+        let start = unsafe { limit.add(first * self.guard_size) }.cast::<u64>();
+        (0..words)
+            // SAFETY: the words up to the top are the stack's, and pages are aligned.
+            .map(|word| unsafe { start.add(word) })
+            // SAFETY: the memory is mapped and readable; it may be a frame's, so the read is volatile.
+            .find(|word| unsafe { word.read_volatile() } != 0)
+            .map_or(top, NonNull::cast)
+    }
+
     /// Where the guards are.
     pub(super) fn range(&self) -> Range {
         Range {
