@@ -7,7 +7,7 @@ use super::Timers;
 const TIMEOUT: u64 = 15_000;
 /// Delays of the uniform workloads: within a minute of milliseconds.
 pub(super) const SPREAD: u64 = 60_000;
-/// Milliseconds from one turn of the loop to the next where a minute's timers expire.
+/// Milliseconds from one turn of the loop to the next once a server's connections are silent.
 const TURN: u64 = 60;
 
 /// Marsaglia's xorshift in the starred form: the same numbers in every run.
@@ -235,7 +235,7 @@ impl Fill {
         }
     }
 
-    pub(super) const TURN: u64 = TURN;
+    pub(super) const EACH_MILLISECOND: u64 = 1;
     pub(super) const ONE_SLEEP: u64 = SPREAD;
 
     /// Ask when to wake up.
@@ -357,7 +357,7 @@ mod tests {
         let mut timers = T::new(64);
         let mut keys: Vec<Option<T::Key>> = vec![None; 64];
         let mut story = Vec::new();
-        for now in 1..3_000_u64 {
+        for now in 1..12_000_u64 {
             let mut out = Vec::new();
             timers.advance(now, &mut |id| out.push(id));
             out.sort_unstable();
@@ -366,7 +366,7 @@ mod tests {
                 story.push((now, id));
             }
             let id = random.below(64);
-            let deadline = now + 1 + u64::from(random.below(900));
+            let deadline = now + 1 + u64::from(random.below(300));
             match (keys[id as usize], random.below(3)) {
                 (None, _) => keys[id as usize] = Some(timers.start(id, deadline)),
                 (Some(key), 0) => {
