@@ -84,12 +84,13 @@ impl Drop for Program {
     }
 }
 
-/// Raises the number of files that this test may open to the hard limit, and says how many that are.
+/// Raises the number of files that this test may open to the hard limit, and says how many that are, but for a hundred
+/// that other things need.
 ///
 /// # Panics
 ///
 /// When the system does not allow its own limit.
-pub fn raise_file_limit() -> u64 {
+pub fn raise_file_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -97,5 +98,7 @@ pub fn raise_file_limit() -> u64 {
         maximum,
     };
     setrlimit(Resource::Nofile, raised).expect("a soft limit may be raised");
-    maximum.unwrap_or(u64::MAX)
+    maximum
+        .and_then(|limit| usize::try_from(limit).ok())
+        .map_or(usize::MAX, |limit| limit.saturating_sub(100))
 }
