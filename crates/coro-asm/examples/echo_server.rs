@@ -73,6 +73,7 @@ pub(crate) fn serve(listener: &TcpListener, limit: usize) -> io::Result<()> {
             if fd == listener.as_raw_fd() {
                 while let (Ok((stream, _)), Ok(stack)) = (listener.accept(), pool.acquire()) {
                     stream.set_nonblocking(true)?;
+                    stream.set_nodelay(true)?;
                     let fd = stream.as_raw_fd();
                     watch(
                         fd,
