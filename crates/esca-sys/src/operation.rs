@@ -22,7 +22,10 @@ pub struct Operation {
     pub(crate) payload: Payload,
     pub(crate) hint: Hint,
     pub(crate) blocks: bool,
-    pub(crate) owners: [Owner; 2],
+    /// Keep the files open. Two fields rather than an array, which would be copied as one wide word right after its
+    /// halves were stored, and wait for both.
+    pub(crate) first: Owner,
+    pub(crate) second: Owner,
 }
 
 /// What the arguments of an entry point to.
@@ -70,13 +73,14 @@ impl Operation {
                 option: None,
             },
             blocks: false,
-            owners: [owner, Owner::default()],
+            first: owner,
+            second: Owner::default(),
         }
     }
 
     #[inline]
     fn with_second(mut self, file: Descriptor) -> Self {
-        self.owners[1] = file.owner;
+        self.second = file.owner;
         self
     }
 
@@ -354,7 +358,8 @@ impl Operation {
                 option: None,
             },
             blocks: false,
-            owners: [Owner::default(), Owner::default()],
+            first: Owner::default(),
+            second: Owner::default(),
         }
     }
 

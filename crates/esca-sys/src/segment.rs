@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::fmt;
+use core::mem::ManuallyDrop;
 
 use batch_table::{EntryFlags, Errno, Features, LayoutError, Outcome, SysResult, Table};
 
@@ -180,23 +181,37 @@ impl<X: Executor> Segment<X> {
     /// [`PushError`] with the operation, where the executor failed as a whole.
     #[inline]
     pub fn push(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
-        if self.room == 0 {
-            return self.push_after_flush(operation, token);
+        // Nothing below may need the operation's address, not even to drop it while unwinding: only so the compiler takes it
+        // apart and stores its fields straight into the table.
+        let operation = ManuallyDrop::new(operation);
+        if self.room == 0
+            && let Err(cause) = self.make_room()
+        {
+            let rejected = Box::new_uninit();
+            let operation = ManuallyDrop::into_inner(operation);
+            return Err(PushError(Box::write(
+                rejected,
+                Rejected {
+                    operation,
+                    token,
+                    cause,
+                },
+            )));
         }
-        self.record(operation, token);
+        self.record(ManuallyDrop::into_inner(operation), token);
         Ok(())
     }
 
     /// Records an operation where there is room.
-    // Twice in the program: out of line, the operation would travel through memory.
-    #[inline(always)]
+    #[inline]
     fn record(&mut self, operation: Operation, token: u64) {
         let Operation {
             mut call,
             payload,
             hint,
             blocks,
-            owners,
+            first,
+            second,
         } = operation;
         if hint.tcp {
             self.adjacent |= call.args[0] == self.last_socket;
@@ -211,27 +226,14 @@ impl<X: Executor> Segment<X> {
                 token,
                 payload,
                 hint,
-                owners,
+                first,
+                second,
             },
         );
         let published = self.table.producer().publish(self.tail, &call);
         debug_assert!(published.is_ok(), "an entry outside head..tail is empty");
         self.tail = self.tail.wrapping_add(1);
         self.room = if blocks { 0 } else { self.room - 1 };
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn push_after_flush(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
-        if let Err(cause) = self.make_room() {
-            return Err(PushError(Box::new(Rejected {
-                operation,
-                token,
-                cause,
-            })));
-        }
-        self.record(operation, token);
-        Ok(())
     }
 
     /// Runs everything that has been recorded and returns how many entries that were.
@@ -256,13 +258,16 @@ impl<X: Executor> Segment<X> {
     /// The next completion, in the order of submission, or `None` where everything that has run was taken.
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
-        if !self.spilled.is_empty() {
-            return self.spilled.pop_front();
+        if self.spilled.is_empty() && self.head != self.ready {
+            return Some(self.take());
         }
-        if self.head == self.ready {
-            return None;
-        }
-        Some(self.take())
+        self.next_spilled()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_spilled(&mut self) -> Option<Completion> {
+        self.spilled.pop_front()
     }
 
     /// Number of operations that wait for a flush.

@@ -17,7 +17,8 @@ pub(crate) struct Slot {
     pub(crate) token: u64,
     pub(crate) payload: Payload,
     pub(crate) hint: Hint,
-    pub(crate) owners: [Owner; 2],
+    pub(crate) first: Owner,
+    pub(crate) second: Owner,
 }
 
 /// The slots of a table, and two words for each entry that the kernel may write.
@@ -116,10 +117,11 @@ impl Slots {
         let Slot {
             token,
             payload,
-            owners,
+            first,
+            second,
             ..
         } = unsafe { self.slot(position).assume_init_read() };
-        drop(owners);
+        drop((first, second));
         Completion {
             token,
             result: outcome.result(),

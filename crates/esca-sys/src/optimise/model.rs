@@ -237,7 +237,8 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
             mut call,
             payload,
             hint,
-            owners,
+            first,
+            second,
             ..
         } = operation;
         let position = u32::try_from(index).unwrap();
@@ -248,7 +249,8 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
                 token: 0,
                 payload,
                 hint,
-                owners,
+                first,
+                second,
             },
         );
         table.producer().publish(position, &call).unwrap();
