@@ -5,7 +5,8 @@ use std::time::Duration;
 /// How long each phase of a connection may take.
 ///
 /// Every limit is on a phase as a whole, not on the gap between two reads, which one byte a minute would stretch for
-/// ever. Bodies and responses earn time as they move: one second for each [`Limits::min_rate`] bytes.
+/// ever. Bodies and responses earn time as they move, one second for each [`Limits::min_rate`] bytes, but never more than
+/// their own limit ahead.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Timeouts {

@@ -101,13 +101,17 @@ impl<'a> Io<'a> {
         SocketAddr::try_from(address).ok()
     }
 
-    /// The tick by which `moved` bytes, begun at `started`, must have grown.
+    /// The tick by which more than `moved` bytes, begun at `started`, must have moved.
+    ///
+    /// Time is earned for what comes later, not for standing still: a peer that stops is given `base` from now, however
+    /// fast it was before.
     pub(crate) fn earned_deadline(&self, started: u64, base: Duration, moved: u64) -> u64 {
         let earned = moved.saturating_mul(1000) / self.context.settings.limits.min_rate.max(1);
         let base = u64::try_from(base.as_millis()).unwrap_or(u64::MAX);
-        started
+        let on_average = started.saturating_add(earned);
+        on_average
+            .min(self.context.clock.now())
             .saturating_add(base)
-            .saturating_add(earned)
             .saturating_add(1)
     }
 
@@ -243,7 +247,11 @@ impl<'a> Io<'a> {
                 Ok(Some(usize::try_from(moved).unwrap_or(usize::MAX)))
             }
             Err(Errno::EAGAIN) => {
-                let started = *transfer.started.get_or_insert_with(|| self.context.clock.now());
+                let started = *transfer.started.get_or_insert_with(|| {
+                    // What filled the socket's buffer at once says nothing about the client.
+                    transfer.moved = 0;
+                    self.context.clock.now()
+                });
                 let deadline =
                     self.earned_deadline(started, self.context.settings.timeouts.write, transfer.moved);
                 if matches!(self.park(Park::Writable(deadline)), Wake::TimedOut) {
@@ -313,5 +321,6 @@ impl fmt::Debug for Io<'_> {
 struct Transfer {
     /// When the client was first slow to take it.
     started: Option<u64>,
+    /// Bytes since then.
     moved: u64,
 }
