@@ -199,7 +199,6 @@ impl<S: Storage<Value = u64>> Model<S> {
             Op::Poll(max, take) => {
                 let out: Vec<_> = self.wheel.poll(max).take(take).collect();
                 assert!(out.len() <= max.min(take));
-                self.touched += max as u64;
                 self.uncertain = true;
                 for expired in out {
                     self.came_out(expired.handle, expired.deadline, expired.value);
@@ -265,10 +264,17 @@ impl<S: Storage<Value = u64>> Model<S> {
             .iter()
             .map(|(&value, (handle, timer))| (value, (*handle, timer.deadline)));
         assert!(listed.into_iter().eq(live));
-        // The rest comes out, each timer after at most so many steps: one a level for each time it was hung up.
+        // The rest comes out.
         self.advance(u64::MAX);
         while self.pop(usize::MAX) {}
         assert!(self.wheel.is_empty() && self.live.is_empty());
+        // Down every level once and out, each time that it was given a deadline.
+        assert!(
+            self.touched <= 12 * self.arms,
+            "{} nodes touched for {} deadlines",
+            self.touched,
+            self.arms
+        );
         assert_eq!(self.wheel.next_bound(), None);
     }
 }
