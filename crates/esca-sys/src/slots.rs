@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::mem::{self, MaybeUninit};
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use batch_table::{Call, Outcome};
@@ -169,7 +169,7 @@ impl Payload {
             #[cfg(feature = "std")]
             Self::Close(file) => {
                 if outcome.closed() {
-                    mem::forget(file);
+                    core::mem::forget(file);
                 }
                 None
             }
