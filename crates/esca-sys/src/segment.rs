@@ -226,8 +226,8 @@ impl<X: Executor> Segment<X> {
                 token,
                 payload,
                 hint,
-                first,
-                second,
+                _first: first,
+                _second: second,
             },
         );
         let published = self.table.producer().publish(self.tail, &call);

@@ -17,8 +17,9 @@ pub(crate) struct Slot {
     pub(crate) token: u64,
     pub(crate) payload: Payload,
     pub(crate) hint: Hint,
-    pub(crate) first: Owner,
-    pub(crate) second: Owner,
+    /// Here only to be dropped with the entry.
+    pub(crate) _first: Owner,
+    pub(crate) _second: Owner,
 }
 
 /// The slots of a table, and two words for each entry that the kernel may write.
@@ -114,14 +115,7 @@ impl Slots {
     #[inline(always)]
     pub(crate) unsafe fn finish(&mut self, position: u32, outcome: Outcome) -> Completion {
         // SAFETY: filled, by the caller's promise, and not read again before it is filled anew.
-        let Slot {
-            token,
-            payload,
-            first,
-            second,
-            ..
-        } = unsafe { self.slot(position).assume_init_read() };
-        drop((first, second));
+        let Slot { token, payload, .. } = unsafe { self.slot(position).assume_init_read() };
         Completion {
             token,
             result: outcome.result(),
