@@ -61,12 +61,26 @@ fn the_environment_decides() {
                 "--nocapture",
             ])
             .env("ESCA_EXECUTOR", value);
-        String::from_utf8(child.output().unwrap().stdout).unwrap()
+        let output = child.output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap()).filter(|text| text.contains("running 1 test"))
     };
-    assert!(told("direct").contains("chosen direct: asked for by name"));
-    assert!(told("bogus").contains("refused ESCA_EXECUTOR is \"bogus\""));
-    assert!(told("auto").contains("chosen "));
+    let Some(direct) = told("direct") else {
+        assert!(cfg!(not(target_arch = "x86_64")), "the test cannot start itself");
+        eprintln!("skipped: under an emulator a program cannot start itself");
+        return;
+    };
+    assert!(direct.contains("chosen direct: asked for by name"));
+    assert!(
+        told("bogus")
+            .unwrap()
+            .contains("refused ESCA_EXECUTOR is \"bogus\"")
+    );
+    assert!(told("auto").unwrap().contains("chosen "));
     if AnyExecutor::named("kernel").is_err() {
-        assert!(told("kernel").contains("refused the executor kernel was asked for"));
+        assert!(
+            told("kernel")
+                .unwrap()
+                .contains("refused the executor kernel was asked for")
+        );
     }
 }
