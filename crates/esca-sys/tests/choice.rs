@@ -65,7 +65,9 @@ fn the_environment_decides() {
         Some(String::from_utf8(output.stdout).unwrap()).filter(|text| text.contains("running 1 test"))
     };
     let Some(direct) = told("direct") else {
-        assert!(cfg!(not(target_arch = "x86_64")), "the test cannot start itself");
+        if cfg!(target_arch = "x86_64") {
+            panic!("the test cannot start itself");
+        }
         eprintln!("skipped: under an emulator a program cannot start itself");
         return;
     };
