@@ -56,7 +56,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "deny",
         "licences and bans of dependencies, where cargo-deny is installed",
-        [30, 30],
+        [10, 10],
         structure::deny,
     ),
     stage(
@@ -68,31 +68,31 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "clippy",
         "no warning in any target, each primitive also with every feature set",
-        [200, 200],
+        [180, 180],
         lint::clippy,
     ),
     stage(
         "doc",
         "the documentation builds without a warning",
-        [60, 60],
+        [50, 50],
         lint::doc,
     ),
     stage(
         "unit",
         "unit, property and integration tests of every member",
-        [200, 400],
+        [220, 600],
         units::unit,
     ),
     stage(
         "doctest",
         "the examples in the documentation",
-        [60, 60],
+        [40, 40],
         units::doc,
     ),
     stage(
         "system",
         "the server over sockets, replays of what fuzzing found",
-        [120, 600],
+        [110, 600],
         units::system,
     ),
     stage(
@@ -104,7 +104,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "aarch64",
         "tests of the primitives on AArch64, under QEMU on another machine",
-        [120, 240],
+        [150, 600],
         aarch64::run,
     ),
     stage(
@@ -116,22 +116,22 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "loom",
         "every interleaving of the batch table's owners",
-        [60, 60],
+        [50, 50],
         loom::run,
     ),
     stage(
         "package",
         "each published crate builds from its package alone",
-        [60, 60],
+        [50, 50],
         package::run,
     ),
     stage(
         "fuzz",
         "each fuzz target for seconds, or minutes in the long form",
-        [150, 1200],
+        [140, 1200],
         fuzz::run,
     ),
-    stage("bench", "each benchmark runs once", [40, 40], bench::run),
+    stage("bench", "each benchmark runs once", [60, 60], bench::run),
 ];
 
 /// The list of stages for `help`.
