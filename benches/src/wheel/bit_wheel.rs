@@ -6,7 +6,7 @@ use bitwheel::timer::{LargePreciseWheelWithFailover, Timer, TimerHandle};
 
 use super::Timers;
 
-/// `bitwheel` in its largest precise form, the handles in a table by id. It fires early: [`earliness`].
+/// `bitwheel` in its largest precise form, the handles in a table by id. It fires early: the figure says by how much.
 pub struct BitWheel {
     wheel: Box<LargePreciseWheelWithFailover<Id>>,
     handles: Vec<Option<TimerHandle>>,
