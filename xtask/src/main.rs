@@ -2,6 +2,7 @@
 
 mod arrows;
 mod compare;
+mod context;
 mod counts;
 mod report;
 mod runner;

@@ -180,14 +180,15 @@ fn kill_tree(root: u32) {
 mod tests {
     use super::*;
 
-    fn runner(limit: Duration) -> Runner {
-        let logs = std::env::temp_dir().join(format!("xtask-runner-{}", std::process::id()));
+    /// Tests run side by side, so each has its own logs.
+    fn runner(name: &str, limit: Duration) -> Runner {
+        let logs = std::env::temp_dir().join(format!("xtask-runner-{name}-{}", std::process::id()));
         Runner::new(std::env::temp_dir(), logs, "unit", limit).expect("a runner in the temporary folder")
     }
 
     #[test]
     fn collects_both_streams_and_the_verdict() {
-        let runner = runner(Duration::from_secs(60));
+        let runner = runner("streams", Duration::from_secs(60));
         let done = runner
             .run(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]))
             .expect("sh runs");
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_command_past_the_deadline_is_killed_with_its_children() {
-        let runner = runner(Duration::from_millis(300));
+        let runner = runner("deadline", Duration::from_millis(300));
         let start = Instant::now();
         let done = runner
             .run(Command::new("sh").args(["-c", "sleep 77.25 & echo $!; wait"]))

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::toolchain;
+use crate::toolchain::{self, on_path};
 
 /// Something needed that may be missing.
 struct Need {
@@ -93,16 +93,7 @@ const CROSS_NEEDS: &[Need] = &[
 ];
 
 fn stages_bare() -> impl Iterator<Item = &'static str> {
-    crate::stages::BARE_TARGETS.into_iter()
-}
-
-/// Whether `program` is on the path, or where daemons are kept, which a plain user's path leaves out.
-pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
-    folders
-        .map(|folder| folder.join(program))
-        .any(|file| file.is_file())
+    toolchain::BARE_TARGETS.into_iter()
 }
 
 /// What came of looking and installing.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::context::Context;
 use crate::report::{Outcome, Row, closing_line, table, total};
 use crate::runner::Runner;
 use crate::setup::{self, Readiness};
@@ -13,15 +14,6 @@ use crate::workspace::Workspace;
 
 /// A stage hangs when it takes so many times its budget, and at least so many seconds. Then it is killed.
 const LIMIT: (u64, u64) = (4, 600);
-
-/// What a stage has to work with.
-#[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) workspace: Workspace,
-    pub(crate) runner: Runner,
-    /// Run the long forms.
-    pub(crate) long: bool,
-}
 
 pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<ExitCode> {
     let long = arguments.iter().any(|word| word == "--long");

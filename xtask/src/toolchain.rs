@@ -9,6 +9,9 @@ use std::process::Command;
 /// Debian's compiler, whatever stands before it on the path.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
+/// Targets without an operating system: what the kernel module is built for.
+pub(crate) const BARE_TARGETS: [&str; 2] = ["x86_64-unknown-none", "aarch64-unknown-none-softfloat"];
+
 /// How the library for a target is come by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Library {
@@ -95,4 +98,13 @@ fn printed(program: &str, arguments: &[&str]) -> Option<String> {
         .status
         .success()
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether `program` is on the path, or where daemons are kept, which a plain user's path leaves out.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
+    folders
+        .map(|folder| folder.join(program))
+        .any(|file| file.is_file())
 }

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::setup::on_path;
-use crate::test::Context;
+use crate::toolchain::on_path;
 
 const HEADER: &str = "crates/batch-table/include/batch_table.h";
 

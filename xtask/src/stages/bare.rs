@@ -2,12 +2,9 @@
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::test::Context;
 use crate::toolchain::{self, Library};
-
-/// What the kernel module is built for.
-pub(crate) const TARGETS: [&str; 2] = ["x86_64-unknown-none", "aarch64-unknown-none-softfloat"];
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     let runner = &context.runner;
@@ -46,7 +43,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
 fn libraries() -> (Vec<(Library, Vec<&'static str>)>, Vec<String>) {
     let mut libraries: Vec<(Library, Vec<&str>)> = Vec::new();
     let mut missing = Vec::new();
-    for target in TARGETS {
+    for target in toolchain::BARE_TARGETS {
         let Some(library) = toolchain::bare(target) else {
             missing.push(format!(
                 "neither rustup's library for {target} nor rustc-web and rust-web-src"

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::counts;
 use crate::report::Outcome;
-use crate::test::Context;
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     // `cargo test`, not `cargo bench`: criterion then runs each benchmark once, in the build that the tests share.

@@ -7,11 +7,11 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::context::Context;
 use crate::counts::Counts;
 use crate::report::Outcome;
-use crate::setup::on_path;
-use crate::test::Context;
 use crate::toolchain;
+use crate::toolchain::on_path;
 
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::units::tested;
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::setup::on_path;
-use crate::test::Context;
 use crate::toolchain;
+use crate::toolchain::on_path;
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     let mut outcome = Outcome::default();

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::test::Context;
 
 pub(super) fn fmt(context: &Context) -> Result<Outcome> {
     let runner = &context.runner;

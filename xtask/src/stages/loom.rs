@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::units::tested;
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::test::Context;
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     let mut command = context

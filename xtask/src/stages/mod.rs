@@ -14,10 +14,8 @@ mod units;
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::test::Context;
-
-pub(crate) use bare::TARGETS as BARE_TARGETS;
 
 /// One stage of `test`. Budgets are seconds on two cores, everything built anew.
 #[derive(Debug)]

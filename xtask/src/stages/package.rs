@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::test::Context;
 
 /// What every package holds beside its source.
 const FILES: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::arrows;
+use crate::context::Context;
 use crate::report::Outcome;
-use crate::setup::on_path;
-use crate::test::Context;
+use crate::toolchain::on_path;
 
 pub(super) fn arrows(context: &Context) -> Result<Outcome> {
     let breaches = arrows::breaches(&context.workspace.metadata)?;

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::context::Context;
 use crate::counts;
 use crate::report::Outcome;
-use crate::test::Context;
 
 /// Runs a `cargo test` command and counts its tests.
 pub(super) fn tested(context: &Context, command: &mut Command) -> Result<Outcome> {
