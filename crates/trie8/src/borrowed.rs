@@ -7,7 +7,7 @@ use crate::matches::Match;
 use crate::record::room;
 use crate::tree::{Placed, State, Tree};
 use crate::values::Values;
-use crate::view::{Found, View};
+use crate::view::View;
 use crate::{Limit, MAX_KEY_LEN, MAX_KEYS};
 
 /// A trie in memory that somebody else owns: a `static`, a `Trie` or slices of the caller.
@@ -97,7 +97,7 @@ impl<'a, T> TrieRef<'a, T> {
     /// The longest key that `path` starts with.
     #[inline]
     pub fn longest_prefix(&self, path: &[u8]) -> Option<Match<'a, T>> {
-        self.found(self.view.longest_prefix(path)?)
+        self.values.matched(self.view.longest_prefix(path)?)
     }
 
     /// The longest key that `path` starts with and that ends at a boundary between segments.
@@ -108,26 +108,17 @@ impl<'a, T> TrieRef<'a, T> {
     /// `/` matches every path that begins with `/`, and the empty key every path.
     #[inline]
     pub fn longest_segment_prefix(&self, path: &[u8]) -> Option<Match<'a, T>> {
-        self.found(self.view.longest_segment_prefix(path)?)
+        self.values.matched(self.view.longest_segment_prefix(path)?)
     }
 
     /// All keys that `path` starts with, from the longest to the shortest.
     pub fn prefixes(&self, path: &[u8]) -> Prefixes<'a, T> {
-        Prefixes::new(*self, self.view.longest_prefix(path))
+        Prefixes::new(self.view, self.values, self.view.longest_prefix(path))
     }
 
     /// All keys with their values, in no particular order.
     pub const fn iter(&self) -> Iter<'a, T> {
-        Iter::new(*self)
-    }
-
-    #[inline]
-    pub(crate) fn found(&self, found: Found) -> Option<Match<'a, T>> {
-        let value = self.values.get(found.value())?;
-        Some(Match {
-            len: found.len,
-            value,
-        })
+        Iter::new(self.view, self.values, self.len)
     }
 }
 

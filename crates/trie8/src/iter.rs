@@ -1,20 +1,21 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use crate::borrowed::TrieRef;
 use crate::matches::Match;
 use crate::record::Record;
-use crate::view::Found;
+use crate::values::Values;
+use crate::view::{Found, View};
 
 /// The keys that a path starts with, from the longest to the shortest.
 pub struct Prefixes<'a, T> {
-    trie: TrieRef<'a, T>,
+    view: View<'a>,
+    values: Values<'a, T>,
     next: Option<Found>,
 }
 
 impl<'a, T> Prefixes<'a, T> {
-    pub(crate) const fn new(trie: TrieRef<'a, T>, next: Option<Found>) -> Self {
-        Self { trie, next }
+    pub(crate) const fn new(view: View<'a>, values: Values<'a, T>, next: Option<Found>) -> Self {
+        Self { view, values, next }
     }
 }
 
@@ -23,8 +24,8 @@ impl<'a, T> Iterator for Prefixes<'a, T> {
 
     fn next(&mut self) -> Option<Match<'a, T>> {
         let found = self.next.take()?;
-        self.next = self.trie.view.next_shorter(found);
-        self.trie.found(found)
+        self.next = self.view.next_shorter(found);
+        self.values.matched(found)
     }
 }
 
@@ -46,18 +47,20 @@ impl<T> fmt::Debug for Prefixes<'_, T> {
 
 /// All keys and values of a trie, in no particular order.
 pub struct Iter<'a, T> {
-    trie: TrieRef<'a, T>,
+    view: View<'a>,
+    values: Values<'a, T>,
     /// Where the next record is.
     next: usize,
     left: usize,
 }
 
 impl<'a, T> Iter<'a, T> {
-    pub(crate) const fn new(trie: TrieRef<'a, T>) -> Self {
+    pub(crate) const fn new(view: View<'a>, values: Values<'a, T>, left: usize) -> Self {
         Self {
-            trie,
+            view,
+            values,
             next: 0,
-            left: trie.len(),
+            left,
         }
     }
 }
@@ -67,12 +70,12 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {
-            let (at, trie) = (self.next, self.trie);
-            let (record, _) = Record::read(trie.view.records, at)?;
+            let (at, records) = (self.next, self.view.records);
+            let (record, _) = Record::read(records, at)?;
             self.next += record.size();
             if record.is_live() {
                 self.left -= 1;
-                return Some((record.key(trie.view.records, at), trie.values.get(record.value)?));
+                return Some((record.key(records, at), self.values.get(record.value)?));
             }
         }
         None

@@ -1,3 +1,6 @@
+use crate::matches::Match;
+use crate::view::Found;
+
 /// The values of a trie.
 #[derive(Debug)]
 pub(crate) enum Values<'a, T> {
@@ -24,5 +27,15 @@ impl<'a, T> Values<'a, T> {
             #[cfg(feature = "alloc")]
             Self::Sparse(values) => values.get(index as usize)?.as_ref(),
         }
+    }
+
+    /// What a lookup answers for `found`.
+    #[inline]
+    pub(crate) fn matched(self, found: Found) -> Option<Match<'a, T>> {
+        let value = self.get(found.value())?;
+        Some(Match {
+            len: found.len,
+            value,
+        })
     }
 }
