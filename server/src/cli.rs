@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anglerfish::config::Config;
-use anglerfish::{Builder, Error, StopHandle, Welcome};
+use anglerfish::{Builder, Error, Executor, StopHandle, Welcome};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -32,6 +32,9 @@ struct Arguments {
     /// Event loops [default: one a processor]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// What runs batches of system calls: auto, direct, uring or kernel [default: auto]
+    #[arg(long, value_name = "NAME", value_parser = executor)]
+    executor: Option<Executor>,
     /// Configuration file in TOML; the command line wins over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -62,6 +65,10 @@ pub(crate) fn run() -> Result<(), String> {
     server.run().map_err(|error| error.to_string())
 }
 
+fn executor(name: &str) -> Result<Executor, String> {
+    Executor::from_name(name).ok_or_else(|| String::from("known are auto, direct, uring and kernel"))
+}
+
 fn builder(arguments: &Arguments) -> Result<Builder, String> {
     let mut config = match &arguments.config {
         Some(path) => Config::read(path).map_err(|error| error.to_string())?,
@@ -72,6 +79,9 @@ fn builder(arguments: &Arguments) -> Result<Builder, String> {
     }
     if let Some(workers) = arguments.workers {
         config.set_workers(workers);
+    }
+    if let Some(executor) = arguments.executor {
+        config.set_executor(executor);
     }
     let folder = match &arguments.dir {
         Some(folder) => Some(folder.clone()),

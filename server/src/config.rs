@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::{Builder, Files, Limits, Response, Server, Status, Timeouts};
+use crate::{Builder, Executor, Files, Limits, Response, Server, Status, Timeouts};
 
 /// A configuration file in TOML. Unknown keys are refused.
 ///
@@ -17,6 +17,7 @@ use crate::{Builder, Files, Limits, Response, Server, Status, Timeouts};
 /// | `listen` | list of text | `["127.0.0.1:8080"]` | addresses with ports |
 /// | `workers` | integer | one a processor | event loops, 1 to 1,024 |
 /// | `pin` | boolean | `true` | keep each worker on one processor, where there are enough |
+/// | `executor` | text | `"auto"` | what runs batches of system calls: `auto`, `direct`, `uring` or `kernel` |
 /// | `timeouts.head` | seconds | `10` | from a head's first byte to its last |
 /// | `timeouts.idle` | seconds | `15` | between requests |
 /// | `timeouts.body` | seconds | `30` | for a request's body, besides what it earns by `limits.min_rate` |
@@ -61,6 +62,7 @@ pub struct Config {
     listen: Option<Vec<SocketAddr>>,
     workers: Option<usize>,
     pin: Option<bool>,
+    executor: Option<ExecutorName>,
     #[serde(default)]
     timeouts: TimeoutKeys,
     #[serde(default)]
@@ -114,6 +116,20 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+/// One of the executors by its name.
+#[derive(Clone, Copy, Debug)]
+struct ExecutorName(Executor);
+
+impl<'de> Deserialize<'de> for ExecutorName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let executor = Executor::from_name(&name);
+        executor
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("{name:?} is none of auto, direct, uring and kernel")))
+    }
+}
+
 impl Config {
     /// Parses the text of a configuration file.
     ///
@@ -150,6 +166,11 @@ impl Config {
     /// A number of workers in place of that of the file.
     pub const fn set_workers(&mut self, workers: usize) {
         self.workers = Some(workers);
+    }
+
+    /// An executor in place of that of the file.
+    pub const fn set_executor(&mut self, executor: Executor) {
+        self.executor = Some(ExecutorName(executor));
     }
 
     /// Serves `folder` at `/`.
@@ -195,6 +216,9 @@ impl Config {
         }
         if let Some(pin) = self.pin {
             builder = builder.pin(pin);
+        }
+        if let Some(ExecutorName(executor)) = self.executor {
+            builder = builder.executor(executor);
         }
         for route in &self.routes {
             builder = route.register(builder)?;
@@ -304,6 +328,7 @@ mod tests {
             listen = ["127.0.0.1:1", "[::1]:2"]
             workers = 3
             pin = false
+            executor = "direct"
             timeouts = { head = 1, idle = 2.5, body = 3, write = 4, shutdown = 5 }
             limits = { head = 1000, body = 2, connections = 3, min_rate = 4, stack = 32768 }
             [[route]]
@@ -331,6 +356,7 @@ mod tests {
             ("wrokers = 1", "unknown field `wrokers`"),
             ("workers = \"x\"", "expected usize"),
             ("workers = -1", "line 1"),
+            ("executor = \"turbo\"", "none of auto, direct, uring and kernel"),
             ("timeouts.haed = 1", "unknown field `haed`"),
             ("timeouts.head = 0", "not a positive number of seconds"),
             ("listen = [\"localhost\"]", "line 1"),

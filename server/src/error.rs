@@ -4,6 +4,8 @@ use core::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use esca_sys::ChoiceError;
+
 /// Why a server could not be built, or why a worker gave up.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -37,6 +39,11 @@ pub enum Error {
         min: usize,
         /// The largest value allowed.
         max: usize,
+    },
+    /// The executor that was asked for cannot run here.
+    Executor {
+        /// Why, and what is missing.
+        source: ChoiceError,
     },
     /// The system refused something that a worker cannot do without.
     System {
@@ -83,6 +90,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "{name} is {value}, but must be {min} to {max}")
             }
+            Self::Executor { source } => write!(f, "{source}"),
             Self::System { action, source } => write!(f, "cannot {action}: {source}"),
             Self::Worker => f.write_str("a worker panicked"),
         }
@@ -93,6 +101,7 @@ impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Listen { source, .. } | Self::System { source, .. } => Some(source),
+            Self::Executor { source } => source.source(),
             _ => None,
         }
     }

@@ -31,4 +31,4 @@ pub use http::status::Status;
 pub use request::Request;
 pub use response::{IntoResponse, InvalidHeader, Response};
 pub use server::{Builder, Server, StopHandle};
-pub use settings::{Limits, Timeouts};
+pub use settings::{Executor, Limits, Timeouts};

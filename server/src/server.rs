@@ -9,7 +9,7 @@ use std::thread;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::route::Router;
-use crate::settings::Settings;
+use crate::settings::{Executor, Settings};
 use crate::worker::Worker;
 use crate::{Error, Handler, Limits, Timeouts, listen};
 
@@ -85,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// Sets what runs the batches of system calls.
+    #[must_use]
+    pub const fn executor(mut self, executor: Executor) -> Self {
+        self.settings.executor = executor;
+        self
+    }
+
     /// Answers `path` and everything below it by `handler`. The longest matching path wins, and it matches only at a
     /// slash: `/static` takes `/static/x` but not `/statics`.
     #[must_use]
@@ -100,7 +107,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that names the route or setting that is at fault.
+    /// An [`Error`] that names the route, setting or executor that is at fault.
     pub fn check(mut self) -> Result<Self, Error> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
@@ -110,6 +117,9 @@ impl Builder {
         in_range("limits.head", limits.head, Limits::HEAD)?;
         in_range("limits.stack", limits.stack, Limits::STACK)?;
         in_range("limits.connections", limits.connections, 1..=usize::MAX)?;
+        // Each worker sets up its own; whether it can be set up is found out here.
+        let probed = self.settings.executor.start();
+        probed.map_err(|source| Error::Executor { source })?;
         Ok(self)
     }
 

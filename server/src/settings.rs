@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use esca_sys::{AnyExecutor, ChoiceError};
+
 /// How long each phase of a connection may take.
 ///
 /// Every limit is on a phase as a whole, not on the gap between two reads, which one byte a minute would stretch for
@@ -69,9 +71,49 @@ impl Limits {
     pub(crate) const STACK: core::ops::RangeInclusive<usize> = 16 * 1024..=16 * 1024 * 1024;
 }
 
-/// Both.
+/// What runs the batches of system calls. All of them give the same results.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Executor {
+    /// What the variable `ESCA_EXECUTOR` names, else the one that costs least on this machine.
+    #[default]
+    Auto,
+    /// One system call for each entry.
+    Direct,
+    /// One `io_uring_enter` for a batch.
+    Uring,
+    /// One call of the module behind `/dev/esca` for a batch.
+    Kernel,
+}
+
+impl Executor {
+    /// The executor with this name: `auto`, `direct`, `uring` or `kernel`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "auto" => Self::Auto,
+            "direct" => Self::Direct,
+            "uring" => Self::Uring,
+            "kernel" => Self::Kernel,
+            _ => return None,
+        })
+    }
+
+    /// Sets it up on this thread.
+    pub(crate) fn start(self) -> Result<AnyExecutor, ChoiceError> {
+        match self {
+            Self::Auto => AnyExecutor::probe(),
+            Self::Direct => AnyExecutor::named("direct"),
+            Self::Uring => AnyExecutor::named("uring"),
+            Self::Kernel => AnyExecutor::named("kernel"),
+        }
+    }
+}
+
+/// All of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
+    pub(crate) executor: Executor,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
 }

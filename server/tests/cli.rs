@@ -465,6 +465,38 @@ fn wrong_arguments_are_explained() {
 }
 
 #[test]
+fn every_executor_that_is_here_serves_and_a_missing_one_is_named() {
+    let folder = folder();
+    fs::write(folder.path().join("index.html"), "served").expect("a file");
+    for name in ["auto", "direct", "uring", "kernel"] {
+        let arguments = [
+            ".",
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "1",
+            "--executor",
+            name,
+        ];
+        let check = output(anglerfish(
+            folder.path(),
+            &[&arguments[..], &["--check-config"]].concat(),
+        ));
+        if check.status.success() {
+            let running = Running::start(anglerfish(folder.path(), &arguments), 1);
+            assert!(running.get("/").ends_with("served"), "{name}");
+        } else {
+            let complaint = String::from_utf8_lossy(&check.stderr);
+            assert!(matches!(name, "uring" | "kernel"), "{name}: {complaint}");
+            expect_in(&complaint, &[&format!("the executor {name} was asked for")]);
+        }
+    }
+    let mut command = anglerfish(folder.path(), &[]);
+    command.env("ESCA_EXECUTOR", "turbo");
+    expect_in(&complaint(command), &["ESCA_EXECUTOR", "turbo"]);
+}
+
+#[test]
 fn signals_stop_it_when_the_requests_under_way_are_answered() {
     let folder = folder();
     let content = "x".repeat(3_000_000);

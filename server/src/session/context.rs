@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use esca_sys::{Direct, Segment};
+use esca_sys::{AnyExecutor, Segment};
 
 use super::buffers::BufferPool;
 use super::clock::Clock;
@@ -17,7 +17,7 @@ use crate::store::{FileCache, Found};
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
-    pub(crate) segment: RefCell<Segment<Direct>>,
+    pub(crate) segment: RefCell<Segment<AnyExecutor>>,
     /// The worker ends: each response is the last of its connection.
     pub(crate) stopping: Cell<bool>,
     buffers: RefCell<BufferPool>,
@@ -25,7 +25,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(settings: Settings, segment: Segment<Direct>) -> Self {
+    pub(crate) fn new(settings: Settings, segment: Segment<AnyExecutor>) -> Self {
         Self {
             settings,
             clock: Clock::new(),

@@ -16,6 +16,10 @@ use super::Context;
 /// Most bytes of a file in one entry, so that a fast reader of a large file does not hold up a turn.
 const FILE_PIECE: u64 = 2 * 1024 * 1024;
 
+/// A peer that is gone is a result and not a signal. That the socket does not wait is said again for executors that see
+/// only the entry.
+const SEND: MsgFlags = MsgFlags::NOSIGNAL.union(MsgFlags::DONTWAIT);
+
 /// Why a coroutine goes on.
 #[derive(Debug)]
 pub(crate) enum Wake {
@@ -141,7 +145,7 @@ impl<'a> Io<'a> {
 
     /// Sends all of `buffer` and gives its memory back.
     pub(crate) fn send(&self, buffer: Buffer) -> (Buffer, Result<(), Broken>) {
-        self.send_rest(buffer, MsgFlags::NOSIGNAL, &mut Transfer::default())
+        self.send_rest(buffer, SEND, &mut Transfer::default())
     }
 
     fn send_rest(
@@ -166,11 +170,7 @@ impl<'a> Io<'a> {
     pub(crate) fn send_gathered(&self, mut parts: Vectored) -> (Vectored, Result<(), Broken>) {
         let mut transfer = Transfer::default();
         while !parts.is_empty() {
-            let completion = self.run(Operation::send_vectored(
-                self.descriptor(),
-                parts,
-                MsgFlags::NOSIGNAL,
-            ));
+            let completion = self.run(Operation::send_vectored(self.descriptor(), parts, SEND));
             let moved = self.settle(completion.result, &mut transfer);
             parts = completion
                 .buffer
@@ -196,7 +196,7 @@ impl<'a> Io<'a> {
         length: u64,
     ) -> (Buffer, Result<(), Broken>) {
         let mut transfer = Transfer::default();
-        let flags = MsgFlags::NOSIGNAL | MsgFlags::MORE;
+        let flags = SEND | MsgFlags::MORE;
         self.push(Operation::send(self.descriptor(), head, flags).linked());
         self.push(self.sendfile(file, offset, length));
         // Both are taken before anything else is waited for: no completion may be left when this returns.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coro_asm::{Coroutine, CoroutineState, StackPool, StackPoolConfig};
-use esca_sys::{Direct, Segment};
+use esca_sys::{Executor as _, Segment};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -69,7 +69,13 @@ impl Worker {
         listeners: Vec<OwnedFd>,
         stop: Arc<OwnedFd>,
     ) -> Result<Self, Error> {
-        let segment = Segment::new(Direct::new(), BATCH).map_err(|error| Error::System {
+        let executor = settings
+            .executor
+            .start()
+            .map_err(|source| Error::Executor { source })?;
+        let esca_sys::Description { name, why, .. } = executor.describe();
+        tracing::info!("system calls in batches by {name}: {why}");
+        let segment = Segment::new(executor, BATCH).map_err(|error| Error::System {
             action: "make a batch of system calls",
             source: std::io::Error::other(error),
         })?;
