@@ -43,7 +43,9 @@ pub use {
     descriptor::Descriptor,
     memory::TableMemory,
     operation::Operation,
-    segment::{FlushError, PushError, Segment, SegmentError},
+    segment::{
+        BorrowedOperation, BorrowedPushError, Borrowing, FlushError, PushError, Segment, SegmentError,
+    },
     vectored::Vectored,
 };
 

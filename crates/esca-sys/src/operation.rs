@@ -57,13 +57,13 @@ impl fmt::Debug for Operation {
 }
 
 /// A descriptor or another `int` as an argument: sign-extended, as a C compiler passes it.
-const fn int(value: i32) -> u64 {
+pub(crate) const fn int(value: i32) -> u64 {
     (value as i64).cast_unsigned()
 }
 
 impl Operation {
     #[inline]
-    fn new(nr: u32, args: [u64; 6], payload: Payload, file: Descriptor) -> Self {
+    pub(crate) fn new(nr: u32, args: [u64; 6], payload: Payload, file: Descriptor) -> Self {
         let Descriptor { stream, owner, .. } = file;
         Self {
             call: Call::new(nr, args),

@@ -1,11 +1,14 @@
 //! Segments: operations recorded one by one, run together, each with its own result.
 
+mod borrow;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::mem::ManuallyDrop;
 
-use batch_table::{EntryFlags, Errno, Features, LayoutError, Outcome, SysResult, Table};
+use batch_table::{Chain, EntryFlags, Errno, Features, LayoutError, Outcome, Step, SysResult, Table};
+pub use borrow::{BorrowedOperation, BorrowedPushError, Borrowing};
 
 use crate::optimise::{self, Optimiser};
 use crate::slots::{Slot, Slots};
@@ -247,12 +250,38 @@ impl<X: Executor> Segment<X> {
     pub fn flush(&mut self) -> Result<usize, FlushError> {
         let start = self.ready;
         if start == self.tail {
+            self.broken = false;
             return Ok(0);
         }
         self.run()?;
         self.broken = false;
         self.room = self.capacity() - self.tail.wrapping_sub(self.head);
         Ok(self.ready.wrapping_sub(start) as usize)
+    }
+
+    /// Runs everything that has been recorded by plain calls, whatever the executor is, and returns how many entries that
+    /// were: for when a flush or a full table's own flush failed.
+    ///
+    /// A chain goes on across it. It does not stop for a signal; a call that a signal ends has `EINTR` as its result.
+    pub fn flush_plain(&mut self) -> usize {
+        let start = self.ready;
+        while self.ready != self.tail {
+            if self.broken {
+                self.cancel_next();
+                continue;
+            }
+            let count = self.tail.wrapping_sub(self.ready);
+            let executor = self.table.executor();
+            let done = executor.walk(self.ready, count, &mut Chain::new(), |_, call| {
+                // SAFETY: the call of an entry among `ready..tail`, sound to make now for the reasons in `run`.
+                Step::Done(unsafe { crate::syscall(call.nr, &call.args) })
+            });
+            self.advance(done);
+        }
+        self.adjacent = false;
+        self.last_socket = NO_SOCKET;
+        self.room = self.capacity() - self.tail.wrapping_sub(self.head);
+        self.ready.wrapping_sub(start) as usize
     }
 
     /// The next completion, in the order of submission, or `None` where everything that has run was taken.

@@ -47,7 +47,7 @@ impl fmt::Display for Description {
 ///
 /// - When it returns `Ok(n)`, the first `n` entries have been completed or cancelled (those that were ready), and
 ///   the others are as they were.
-/// - When it returns, nothing is in flight: no memory that an entry names will be read or written any more.
+/// - When it returns or unwinds, nothing is in flight: no memory that an entry names will be read or written any more.
 /// - Entries act on each file in the order in which they stand in the table, and a chain is honoured
 ///   ([`Chain`](batch_table::Chain)).
 pub unsafe trait Executor {
