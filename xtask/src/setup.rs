@@ -50,6 +50,11 @@ const NEEDS: &[Need] = &[
         present: || on_path("gdb"),
     },
     Need {
+        packages: &["valgrind"],
+        purpose: "stacks seen by a checker",
+        present: || on_path("valgrind"),
+    },
+    Need {
         packages: &["rustfmt-web"],
         purpose: "rustfmt",
         present: || on_path("cargo-fmt"),

@@ -5,11 +5,11 @@ mod abi;
 mod bare;
 mod bench;
 mod fuzz;
-mod gdb;
 mod lint;
 mod loom;
 mod package;
 mod structure;
+mod tools;
 mod units;
 
 use anyhow::Result;
@@ -66,7 +66,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "clippy",
         "no warning in any target, each primitive also with every feature set",
-        [180, 180],
+        [170, 180],
         lint::clippy,
     ),
     stage(
@@ -78,13 +78,13 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "unit",
         "unit, property and integration tests of every member",
-        [220, 600],
+        [210, 600],
         units::unit,
     ),
     stage(
         "doctest",
         "the examples in the documentation",
-        [40, 40],
+        [30, 40],
         units::doc,
     ),
     stage(
@@ -106,10 +106,10 @@ pub(crate) const STAGES: &[Stage] = &[
         aarch64::run,
     ),
     stage(
-        "gdb",
-        "gdb walks from inside a coroutine to its resumer, on both architectures",
-        [20, 20],
-        gdb::run,
+        "tools",
+        "what gdb, Valgrind and objdump see of coroutines, on both architectures",
+        [120, 60],
+        tools::run,
     ),
     stage(
         "loom",
@@ -126,7 +126,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "fuzz",
         "each fuzz target for seconds, or minutes in the long form",
-        [140, 1200],
+        [110, 1200],
         fuzz::run,
     ),
     stage("bench", "each benchmark runs once", [60, 60], bench::run),
