@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, forget};
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use crate::arch::FpControl;
 #[cfg(feature = "alloc")]
@@ -170,7 +170,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         // SAFETY: the context is not finished and is replaced by what the resume gives, so each is resumed once, by the
         // one thread that can reach this handle. The other side decodes an `Input` when the signal is `RUN`,
         // before it comes back, so `input` lives long enough.
-        let (context, word) = unsafe { raw::resume(self.context, encode(&mut input), RUN) };
+        let (context, word) = unsafe { raw::resume(self.context, self.link_base(), encode(&mut input), RUN) };
         self.context = context;
         if !context.is_finished() {
             // SAFETY: not finished, so the word comes from `suspend`, which encoded a `Yield` in a frame that
@@ -254,6 +254,13 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         self.take_stack()
     }
 
+    /// The end of the link, which each resume wants to know.
+    #[inline(always)]
+    fn link_base(&self) -> NonNull<u8> {
+        // SAFETY: `frame::place` has prepared this stack for these types.
+        unsafe { frame::link_base::<Input, Yield>(self.stack.base()) }
+    }
+
     fn take_stack(mut self) -> S {
         // SAFETY: `self` is forgotten right below, so the stack has one owner.
         let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
@@ -282,7 +289,14 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         #[cfg(feature = "alloc")]
         if !self.context.is_finished() {
             // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
-            let (context, word) = unsafe { raw::resume(self.context, Word::new(ptr::null_mut()), ABANDON) };
+            let (context, word) = unsafe {
+                raw::resume(
+                    self.context,
+                    self.link_base(),
+                    Word::new(ptr::null_mut()),
+                    ABANDON,
+                )
+            };
             self.context = context.given_up();
             // SAFETY: with this signal the word has a value.
             let result = unsafe { word.assume_init() }.cast::<Result<(), Payload>>();
@@ -298,7 +312,8 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     fn run_to_end(&mut self) {
         for _ in 0..UNWIND_LIMIT {
             // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
-            let (context, word) = unsafe { raw::resume(self.context, Word::new(ptr::null_mut()), UNWIND) };
+            let (context, word) =
+                unsafe { raw::resume(self.context, self.link_base(), Word::new(ptr::null_mut()), UNWIND) };
             self.context = context;
             if context.is_finished() {
                 // SAFETY: the root returns a word with a value.

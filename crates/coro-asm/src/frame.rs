@@ -2,15 +2,18 @@
 //!
 //! ```text
 //!   base ->  +------------------------+
-//!            | slot                   |  the body before it runs, its outcome afterwards
-//!            +------------------------+
 //!            | deferred cleanups      |  only with `alloc`
 //!            | link                   |  <- the yielder
 //!            +------------------------+
+//!            | slot                   |  the body before it runs, its outcome afterwards
+//!            +------------------------+
 //!            | frames                 |
 //! ```
+//!
+//! The link comes first, at a distance from the base that does not depend on the body: a handle, which does not
+//! know the body's type, tells each resume where it is.
 
-use core::mem::{ManuallyDrop, offset_of};
+use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 #[cfg(feature = "alloc")]
@@ -32,17 +35,35 @@ pub(crate) const ABANDON: usize = 2;
 /// The least room for frames that a coroutine is started with, in bytes.
 const MIN_ROOM: usize = 512;
 
-#[repr(C, align(16))]
-struct Frame<F, Input, Yield, Return> {
-    /// First, so that a pointer to a link is one to its frame.
-    yielder: Yielder<Input, Yield>,
-    slot: Slot<F, Return>,
-}
-
 #[repr(C)]
 union Slot<F, Return> {
     body: ManuallyDrop<F>,
     outcome: ManuallyDrop<Result<Return, Payload>>,
+}
+
+impl<F, Return> Slot<F, Return> {
+    /// Frames begin below a slot.
+    const ALIGNMENT: usize = if align_of::<Self>() > ALIGNMENT {
+        align_of::<Self>()
+    } else {
+        ALIGNMENT
+    };
+
+    const SIZE: usize = size_of::<Self>().next_multiple_of(ALIGNMENT);
+
+    /// The slot below a link.
+    ///
+    /// # Safety
+    /// - The memory below the link reaches down by [`Self::SIZE`] and the alignment, without its least of 16.
+    #[inline(always)]
+    unsafe fn below(link: NonNull<Link>) -> NonNull<Self> {
+        let misalignment = match Self::ALIGNMENT {
+            ALIGNMENT => 0, // A link is.
+            alignment => (link.addr().get() - Self::SIZE) % alignment,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { link.cast::<u8>().sub(Self::SIZE + misalignment) }.cast()
+    }
 }
 
 /// Moves `body` to the top of `stack` and makes a context that will run it.
@@ -60,34 +81,39 @@ where
 {
     let base = stack.base();
     let room = base.addr().get() - stack.limit().addr().get();
-    let size = size_of::<Frame<F, Input, Yield, Return>>();
-    let alignment = align_of::<Frame<F, Input, Yield, Return>>();
-    let wanted = size + (alignment - ALIGNMENT) + MIN_ROOM;
+    let overhead = size_of::<Yielder<Input, Yield>>() + Slot::<F, Return>::SIZE;
+    let wanted = overhead + (Slot::<F, Return>::ALIGNMENT - ALIGNMENT) + MIN_ROOM;
     if room < wanted {
         too_small(room, wanted);
     }
-    let misalignment = match alignment {
-        ALIGNMENT => 0, // The base is.
-        alignment => (base.addr().get() - size) % alignment,
-    };
     // SAFETY: `room` covers this, so it stays inside the stack.
-    let frame = unsafe { base.sub(size + misalignment) }.cast::<Frame<F, Input, Yield, Return>>();
+    let yielder = unsafe { base.cast::<Yielder<Input, Yield>>().sub(1) };
     #[cfg(feature = "alloc")]
     {
-        // SAFETY: the place lies in the frame.
-        let deferred = unsafe { &raw mut (*frame.as_ptr()).yielder.deferred };
+        // SAFETY: the place lies in the yielder.
+        let deferred = unsafe { &raw mut (*yielder.as_ptr()).deferred };
         // SAFETY: it is aligned and unused.
         unsafe { deferred.write(DeferList::default()) };
     }
-    // SAFETY: the place lies in the frame.
-    let slot = unsafe { &raw mut (*frame.as_ptr()).slot };
+    // SAFETY: `room` covers this, too.
+    let slot = unsafe { Slot::<F, Return>::below(yielder.cast()) };
     // SAFETY: it is aligned and unused, and a body fits.
     unsafe { slot.cast::<F>().write(body) };
-    // SAFETY: the end of a link lies within the yielder.
-    let above_link = unsafe { frame.cast::<u8>().add(Context::RESERVED) };
-    // SAFETY: the frame's alignment and the link's size are multiples of 16. The memory below is the stack's, by the
-    // caller's promise; a stack is not used by two threads.
-    unsafe { Context::new(above_link, root::<F, Input, Yield, Return>) }
+    // SAFETY: the yielder that belongs there has its place.
+    let link_base = unsafe { link_base::<Input, Yield>(base) };
+    // SAFETY: the base, the sizes of a yielder and a link, and the slot's place are multiples of 16, and the slot is below
+    // the link. The memory below is the stack's, by the caller's promise; a stack is not used by two threads.
+    unsafe { Context::with_frames_below(slot.cast(), link_base, root::<F, Input, Yield, Return>) }
+}
+
+/// The end of the link on a stack with this base.
+///
+/// # Safety
+/// - [`place`] has prepared, or is preparing, that stack for these types.
+#[inline(always)]
+pub(crate) unsafe fn link_base<Input, Yield>(base: NonNull<u8>) -> NonNull<u8> {
+    // SAFETY: a yielder ends at the base, and a link begins it.
+    unsafe { base.sub(size_of::<Yielder<Input, Yield>>() - Context::RESERVED) }
 }
 
 /// The first function of a coroutine: runs the body and leaves its outcome in the slot.
@@ -95,19 +121,19 @@ where
 /// Returns a pointer to the outcome, or null if the body was dropped without having run.
 ///
 /// # Safety
-/// - `link` is that of a frame of these types, which holds a body.
+/// - `link` is that of a coroutine of these types, whose slot holds a body.
 /// - `value` is an encoded `Input` if `signal` is `RUN`.
 unsafe extern "C" fn root<F, Input, Yield, Return>(value: Word, link: NonNull<Link>, signal: usize) -> Word
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
-    // SAFETY: the slot lies in the frame that the link begins.
-    let slot = unsafe { link.byte_add(offset_of!(Frame<F, Input, Yield, Return>, slot)) };
+    // SAFETY: `place` has made it there.
+    let slot = unsafe { Slot::<F, Return>::below(link) };
     // SAFETY: the body is at the slot's start, and is read this one time.
     let body = unsafe { slot.cast::<F>().read() };
     let place = slot.cast::<Result<Return, Payload>>();
     if signal == RUN {
-        // SAFETY: the yielder is the frame's first field, was written by `place`, and stays until the coroutine is finished.
+        // SAFETY: a link begins a yielder, which was written by `place` and stays until the coroutine is finished.
         let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
         // SAFETY: the caller's promise; the resumer keeps the input until the first switch back.
         let outcome = unwind::catch(|| body(yielder, unsafe { decode::<Input>(value) }));

@@ -27,14 +27,16 @@
 //! let number = |n| Word::new(core::ptr::without_provenance_mut(n));
 //!
 //! let fresh = unsafe { Context::new(base, doubler) };
-//! let (suspended, word) = unsafe { raw::resume(fresh, number(21), 0) };
+//! let (suspended, word) = unsafe { raw::resume(fresh, base, number(21), 0) };
 //! assert_eq!(unsafe { word.assume_init() }.addr(), 42);
-//! let (finished, _) = unsafe { raw::resume(suspended, number(0), 0) };
+//! let (finished, _) = unsafe { raw::resume(suspended, base, number(0), 0) };
 //! assert!(finished.is_finished());
 //! ```
 
 use core::cell::Cell;
 use core::fmt;
+use core::hint::assert_unchecked;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
@@ -54,8 +56,11 @@ pub type Entry = unsafe extern "C" fn(value: Word, link: NonNull<Link>, signal: 
 /// It has the form of a frame record, see [`Context::new`].
 #[repr(C, align(16))]
 pub struct Link {
-    parent: Cell<*mut u8>,
+    /// An address, for the compiler knows a number again where it does not know a pointer.
+    parent: Cell<usize>,
     return_pc: usize,
+    /// Neither `Send` nor `Sync`.
+    stacks: PhantomData<*mut u8>,
 }
 
 impl fmt::Debug for Link {
@@ -92,11 +97,24 @@ impl Context {
     #[inline]
     pub unsafe fn new(base: NonNull<u8>, entry: Entry) -> Self {
         // SAFETY: the caller owns the memory below `base`.
+        let link = unsafe { base.sub(Self::RESERVED) };
+        // SAFETY: the caller's promise; nothing lies between the link and the frames.
+        unsafe { Self::with_frames_below(link, base, entry) }
+    }
+
+    /// As [`Self::new`], but the frames begin at `top`, so that data for `entry` can stand between them and the link.
+    ///
+    /// # Safety
+    /// - As for [`Self::new`].
+    /// - `top` is aligned to 16 bytes, and not above the link in the same memory.
+    #[inline]
+    pub(crate) unsafe fn with_frames_below(top: NonNull<u8>, base: NonNull<u8>, entry: Entry) -> Self {
+        // SAFETY: the caller owns the memory below `base`.
         let link = unsafe { base.cast::<Link>().sub(1) };
         // SAFETY: it is writable, and aligned like `base`, for the size of a link is its alignment.
         unsafe { link.cast::<Entry>().write(entry) };
         Self {
-            sp: link.cast(),
+            sp: top,
             pc: arch::entry as *const () as usize,
         }
     }
@@ -118,7 +136,8 @@ impl Context {
         self.pc == arch::entry as *const () as usize
     }
 
-    /// The stack pointer: where the [`Link`] stands if fresh or finished, else the lowest word in use.
+    /// The stack pointer: where the first frame will begin if fresh, where the [`Link`] stands if finished, else the lowest
+    /// word in use.
     #[inline]
     pub const fn stack_pointer(self) -> NonNull<u8> {
         self.sp
@@ -135,13 +154,16 @@ impl Context {
 ///
 /// # Safety
 /// - `context` is not finished, and has not been resumed before.
+/// - `base` is the one that its coroutine was prepared with by [`Context::new`].
 /// - The contract of [`Context::new`] still holds, and this is the thread of the first resume.
 /// - The coroutine can make use of `value` and `signal`, which is between it and the caller.
 /// - No frame between the coroutine's entry and its suspension point is skipped by other means (`longjmp`, foreign unwinding).
 #[inline(always)]
-pub unsafe fn resume(context: Context, value: Word, signal: usize) -> (Context, Word) {
-    // SAFETY: the caller gives a context that a switch left or `Context::new` made, for the first time.
-    let (sp, pc, word) = unsafe { arch::resume(context.sp.as_ptr(), context.pc, value, signal) };
+pub unsafe fn resume(context: Context, base: NonNull<u8>, value: Word, signal: usize) -> (Context, Word) {
+    // SAFETY: `Context::new` made a link there.
+    let link = unsafe { base.cast::<Link>().sub(1) }.as_ptr();
+    // SAFETY: the caller gives a context that a switch left or `Context::new` made, for the first time, and its link.
+    let (sp, pc, word) = unsafe { arch::resume(link, context.sp.as_ptr(), context.pc, value, signal) };
     // SAFETY: a stack pointer is an address in the coroutine's stack, which is not null.
     let sp = unsafe { NonNull::new_unchecked(sp) };
     (Context { sp, pc }, word)
@@ -160,7 +182,9 @@ pub unsafe fn suspend(link: NonNull<Link>, value: Word) -> (Word, usize) {
     let link = unsafe { link.as_ref() };
     // SAFETY: the coroutine runs, so its link holds the stack pointer of the resume that it came from.
     let (parent, word, signal) = unsafe { arch::suspend(link.parent.get(), value) };
-    link.parent.set(parent);
+    // SAFETY: the resume that has just come here stored it there, and nothing has run since. Said so that a loop around this
+    // keeps it in a register, for the next suspension would wait for the load.
+    unsafe { assert_unchecked(link.parent.get() == parent) };
     (word, signal)
 }
 

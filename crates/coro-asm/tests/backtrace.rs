@@ -149,7 +149,7 @@ mod frame_records {
     }
 
     #[inline(never)]
-    fn resumer(context: Context, found: &mut Found) -> usize {
+    fn resumer(context: Context, base: NonNull<u8>, found: &mut Found) -> usize {
         let frame_pointer: usize;
         // SAFETY: it reads a register.
         #[cfg(target_arch = "x86_64")]
@@ -162,7 +162,7 @@ mod frame_records {
             asm!("mov {}, x29", out(reg) frame_pointer)
         };
         // SAFETY: the first resume of this context, with the word that its entry expects.
-        let (context, _) = unsafe { raw::resume(context, Word::new((&raw mut *found).cast()), 0) };
+        let (context, _) = unsafe { raw::resume(context, base, Word::new((&raw mut *found).cast()), 0) };
         assert!(context.is_finished());
         frame_pointer
     }
@@ -178,7 +178,7 @@ mod frame_records {
             frame: [0; 2],
             parent: [0; 2],
         };
-        let frame_pointer = resumer(context, &mut found);
+        let frame_pointer = resumer(context, stack.base(), &mut found);
         assert_eq!(found.link, stack.base().addr().get() - Context::RESERVED);
         let entry_code = context.program_counter()..context.program_counter() + 128;
         assert!(

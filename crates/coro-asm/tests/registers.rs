@@ -182,7 +182,7 @@ fn exercise(switches: u64) {
         let signal = if round + 1 == switches { STOP } else { 0 };
         check("the resumer", round, || {
             // SAFETY: each context is resumed once.
-            let (next, _) = unsafe { raw::resume(context, MaybeUninit::uninit(), signal) };
+            let (next, _) = unsafe { raw::resume(context, stack.base(), MaybeUninit::uninit(), signal) };
             context = next;
         });
     }
@@ -234,7 +234,7 @@ fn the_stack_is_aligned_at_entry() {
             // SAFETY: the stack is large enough and outlives the context.
             let context = unsafe { Context::new(stack.base(), entry) };
             // SAFETY: the first resume.
-            let (context, word) = unsafe { raw::resume(context, Word::uninit(), 0) };
+            let (context, word) = unsafe { raw::resume(context, stack.base(), Word::uninit(), 0) };
             assert!(context.is_finished());
             // SAFETY: both entries return a number.
             assert_eq!(unsafe { word.assume_init() }.addr() % 16, 0);

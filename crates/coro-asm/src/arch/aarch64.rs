@@ -9,11 +9,11 @@
 //! # A suspended coroutine
 //!
 //! ```text
-//!   base ->  +------------------------+  16-byte aligned, highest address
-//!            | payload (body, result) |
-//!            +------------------------+
+//!   base ->  +------------------------+  16-byte aligned
 //!            | pc inside `entry`      |  link + 8
 //!   link ->  | sp of the last resumer |  stale while suspended
+//!            +------------------------+
+//!            | payload (body, result) |  may be absent
 //!            +------------------------+
 //!            | frames of the body     |
 //!            +------------------------+
@@ -27,10 +27,10 @@
 //! ```text
 //!            coroutine's stack                        resumer's stack
 //!   base ->  +------------------------+               +------------------------+
-//!            | payload                |               | frame that resumed     |
-//!            +------------------------+               +------------------------+ <- CFA, as `entry` tells
-//!            | pc inside `entry`      |               | (padding)              |    the unwinder
-//!   link ->  | parent sp -------------+------+        | saved x19              |
+//!            | pc inside `entry`      |               | frame that resumed     |
+//!   link ->  | parent sp -------------+------+        +------------------------+ <- CFA, as `entry` tells
+//!            +------------------------+      |        | (padding)              |    the unwinder
+//!            | payload                |      |        | saved x19              |
 //!            +------------------------+      |        +------------------------+
 //!            | frames of the body     |      |        | saved x30              |  frame record
 //!   sp   ->  |                        |      +----->  | saved x29              |
@@ -41,11 +41,11 @@
 //!
 //! ```text
 //!   base ->  +------------------------+
-//!            | payload (body)         |
-//!            +------------------------+
 //!            | unset                  |
-//!   sp   ->  | entry function         |  this word becomes the parent sp; pc = `entry`
+//!   link ->  | entry function         |  this word becomes the parent sp
 //!            +------------------------+
+//!            | payload (body)         |
+//!   sp   ->  +------------------------+  pc = `entry`
 //! ```
 //!
 //! # Branch target identification
@@ -55,7 +55,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use crate::raw::Word;
+use crate::raw::{Link, Word};
 
 /// Calls into the coroutine at (`sp`, `pc`); comes back when it suspends or finishes.
 ///
@@ -65,14 +65,22 @@ use crate::raw::Word;
 /// | x1       | signal             | clobbered                  |
 /// | x2       | coroutine's sp     | coroutine's new sp         |
 /// | x3       | coroutine's pc     | new pc, 0 when finished    |
+/// | x5       | coroutine's link   | clobbered                  |
 ///
 /// # Safety
+/// - `link` is that of the coroutine.
 /// - `sp` and `pc` are what `raw::Context::new`, or the last resume of this coroutine, gave, not resumed since.
 #[inline(always)]
-pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) -> (*mut u8, usize, Word) {
+pub(crate) unsafe fn resume(
+    link: *mut Link,
+    sp: *mut u8,
+    pc: usize,
+    value: Word,
+    signal: usize,
+) -> (*mut u8, usize, Word) {
     let (new_sp, new_pc, out);
     // SAFETY: `pc` is `entry` or label 2 of `suspend` by the caller's promise. Either pushes the frame record
-    // x29, x30, leaves sp for the coroutine's stack, and comes back by popping that record and
+    // x29, x30, notes sp in the link, leaves sp for the coroutine's stack, and comes back by popping that record and
     // returning to the call, so the stack pointer is balanced. x29 and x19 are restored from this
     // stack; every other register that the ABI preserves is declared as clobbered, and
     // `clobber_abi` counts v8-v15 among them.
@@ -85,6 +93,7 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
             inlateout("x1") signal => _,
             inlateout("x2") sp => new_sp,
             inlateout("x3") pc => new_pc,
+            inlateout("x5") link => _,
             lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _, lateout("x24") _,
             lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
             clobber_abi("C"),
@@ -93,7 +102,8 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
     (new_sp, new_pc, out)
 }
 
-/// Returns to the resumer whose stack pointer is `parent`; comes back when resumed again.
+/// Returns to the resumer whose stack pointer is `parent`; comes back when resumed again, with the new parent sp in
+/// the link, too.
 ///
 /// | register | leaving            | resumed, at label 2        |
 /// |----------|--------------------|----------------------------|
@@ -102,11 +112,12 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
 /// | x2       | set to own sp      | own sp                     |
 /// | x3       | set to label 2     | label 2                    |
 /// | x4       | parent sp          | set to the new parent sp   |
+/// | x5       |                    | link                       |
 ///
 /// # Safety
 /// - `parent` is the parent sp of the coroutine whose stack this code runs on.
 #[inline(always)]
-pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, usize) {
+pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize) {
     let (new_parent, out, signal);
     // SAFETY: at `parent` stands the frame record that this resume pushed, with the return address of its
     // call. Own x29 and x19 lie at the sp that goes out in x2 and comes back in x2, so they are popped from where they
@@ -123,6 +134,7 @@ pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, us
             "hint #34",
             "stp x29, x30, [sp, #-16]!",
             "mov x4, sp",
+            "str x4, [x5]",
             "mov sp, x2",
             "ldp x29, x19, [sp], #16",
             inlateout("x0") value => out,
@@ -136,7 +148,7 @@ pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, us
     (new_parent, out, signal)
 }
 
-/// Where a fresh coroutine starts: `resume` called this with x2 = link record, x0 = value, x1 = signal.
+/// Where a fresh coroutine starts: `resume` called this with x2 = sp, x5 = link record, x0 = value, x1 = signal.
 ///
 /// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
 /// the processor's return predictor still pairs that call and the resumer's.
@@ -158,11 +170,11 @@ pub(crate) unsafe extern "C" fn entry() {
         ".cfi_def_cfa sp, 32",
         ".cfi_offset x29, -32",
         ".cfi_offset x30, -24",
-        "ldr x9, [x2]",
+        "ldr x9, [x5]",
         "mov x10, sp",
         "adr x11, 2f",
-        "stp x10, x11, [x2]",
-        "mov x29, x2",
+        "stp x10, x11, [x5]",
+        "mov x29, x5",
         // CFA = [x29] + 32:
         // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg29 0; DW_OP_deref; DW_OP_plus_uconst 32.
         ".cfi_escape 0x0f, 5, 0x8d, 0x00, 0x06, 0x23, 32",

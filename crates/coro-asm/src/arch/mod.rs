@@ -2,7 +2,7 @@
 //!
 //! Every file gives the same five things, and `raw` gives them names and contracts:
 //!
-//! - `resume(sp, pc, value, signal) -> (sp, pc, value)`: calls into a coroutine;
+//! - `resume(link, sp, pc, value, signal) -> (sp, pc, value)`: calls into a coroutine;
 //! - `suspend(parent, value) -> (parent, value, signal)`: returns to the resumer;
 //! - `entry`: the code at which a fresh coroutine starts and a finished one ends;
 //! - `shadow_stack_enabled`: whether the processor keeps return addresses that a switch would falsify;
@@ -15,6 +15,10 @@
 //! pointer and the address to return to. So the link record is a frame record, too, and the chain of
 //! frame pointers runs from the coroutine into its resumer without a single store for that purpose alone. The unwind
 //! table of `entry` follows the same word.
+//!
+//! The resumer's side gives the link's address, although the coroutine has it, too: what the coroutine has lies on its
+//! stack, and where that is cold, a store to an address that comes from there keeps the processor from going ahead
+//! with the next coroutine meanwhile.
 //!
 //! # What is saved
 //!

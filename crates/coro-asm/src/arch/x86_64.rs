@@ -7,11 +7,11 @@
 //! # A suspended coroutine
 //!
 //! ```text
-//!   base ->  +------------------------+  16-byte aligned, highest address
-//!            | payload (body, result) |
-//!            +------------------------+
+//!   base ->  +------------------------+  16-byte aligned
 //!            | pc inside `entry`      |  link + 8
 //!   link ->  | sp of the last resumer |  stale while suspended
+//!            +------------------------+
+//!            | payload (body, result) |  may be absent
 //!            +------------------------+
 //!            | frames of the body     |
 //!            +------------------------+
@@ -25,10 +25,10 @@
 //! ```text
 //!            coroutine's stack                        resumer's stack
 //!   base ->  +------------------------+               +------------------------+
-//!            | payload                |               | frame that resumed     |
-//!            +------------------------+               +------------------------+ <- CFA of that frame's
-//!            | pc inside `entry`      |               | saved rbx              |    code, as `entry` tells
-//!   link ->  | parent sp -------------+------+        | pc after the call      |    the unwinder
+//!            | pc inside `entry`      |               | frame that resumed     |
+//!   link ->  | parent sp -------------+------+        +------------------------+ <- CFA of that frame's
+//!            +------------------------+      |        | saved rbx              |    code, as `entry` tells
+//!            | payload                |      |        | pc after the call      |    the unwinder
 //!            +------------------------+      +----->  | saved rbp              |
 //!            | pc inside `entry`      |               +------------------------+
 //!            | frames of the body     |
@@ -39,16 +39,16 @@
 //!
 //! ```text
 //!   base ->  +------------------------+
-//!            | payload (body)         |
-//!            +------------------------+
 //!            | unset                  |
-//!   sp   ->  | entry function         |  this word becomes the parent sp; pc = `entry`
+//!   link ->  | entry function         |  this word becomes the parent sp
 //!            +------------------------+
+//!            | payload (body)         |
+//!   sp   ->  +------------------------+  pc = `entry`
 //! ```
 
 use core::arch::{asm, naked_asm};
 
-use crate::raw::Word;
+use crate::raw::{Link, Word};
 
 /// Calls into the coroutine at (`sp`, `pc`); comes back when it suspends or finishes.
 ///
@@ -58,13 +58,21 @@ use crate::raw::Word;
 /// | rcx      | coroutine's pc     | new pc, 0 when finished    |
 /// | rdi      | value              | value                      |
 /// | rsi      | signal             | clobbered                  |
+/// | r8       | coroutine's link   | clobbered                  |
 ///
 /// # Safety
+/// - `link` is that of the coroutine.
 /// - `sp` and `pc` are what `raw::Context::new`, or the last resume of this coroutine, gave, not resumed since.
 #[inline(always)]
-pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) -> (*mut u8, usize, Word) {
+pub(crate) unsafe fn resume(
+    link: *mut Link,
+    sp: *mut u8,
+    pc: usize,
+    value: Word,
+    signal: usize,
+) -> (*mut u8, usize, Word) {
     let (new_sp, new_pc, out);
-    // SAFETY: `pc` is `entry` or label 2 of `suspend` by the caller's promise. Either pushes rbp, leaves
+    // SAFETY: `pc` is `entry` or label 2 of `suspend` by the caller's promise. Either pushes rbp, notes rsp in the link, leaves
     // rsp for the coroutine's stack, and comes back by popping that rbp and returning to the call, so
     // the stack pointer is balanced. rbx and rbp are restored from this stack; every other
     // register that the ABI preserves is declared as clobbered.
@@ -77,6 +85,7 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
             inlateout("rcx") pc => new_pc,
             inlateout("rdi") value => out,
             inlateout("rsi") signal => _,
+            inlateout("r8") link => _,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
@@ -84,7 +93,8 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
     (new_sp, new_pc, out)
 }
 
-/// Returns to the resumer whose stack pointer is `parent`; comes back when resumed again.
+/// Returns to the resumer whose stack pointer is `parent`; comes back when resumed again, with the new parent sp in
+/// the link, too.
 ///
 /// | register | leaving            | resumed, at label 2        |
 /// |----------|--------------------|----------------------------|
@@ -93,11 +103,12 @@ pub(crate) unsafe fn resume(sp: *mut u8, pc: usize, value: Word, signal: usize) 
 /// | rcx      | set to label 2     | label 2                    |
 /// | rdi      | value              | value                      |
 /// | rsi      |                    | signal                     |
+/// | r8       |                    | link                       |
 ///
 /// # Safety
 /// - `parent` is the parent sp of the coroutine whose stack this code runs on.
 #[inline(always)]
-pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, usize) {
+pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize) {
     let (new_parent, out, signal);
     // SAFETY: at `parent` stand the rbp that this resume pushed and the return address of its call.
     // Own rbx and rbp lie at the sp that goes out in rdx and comes back in rdx, so they are popped from where they
@@ -113,6 +124,7 @@ pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, us
             "ret",
             "2:",
             "push rbp",
+            "mov [r8], rsp",
             "mov rax, rsp",
             "mov rsp, rdx",
             "pop rbx",
@@ -127,7 +139,7 @@ pub(crate) unsafe fn suspend(parent: *mut u8, value: Word) -> (*mut u8, Word, us
     (new_parent, out, signal)
 }
 
-/// Where a fresh coroutine starts: `resume` called this with rdx = link record, rdi = value, rsi = signal.
+/// Where a fresh coroutine starts: `resume` called this with rdx = sp, r8 = link record, rdi = value, rsi = signal.
 ///
 /// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
 /// the processor's return predictor still pairs that call and the resumer's.
@@ -149,11 +161,11 @@ pub(crate) unsafe extern "C" fn entry() {
         ".cfi_adjust_cfa_offset 8",
         ".cfi_offset rip, -16",
         ".cfi_offset rbp, -24",
-        "mov rax, [rdx]",
-        "mov [rdx], rsp",
+        "mov rax, [r8]",
+        "mov [r8], rsp",
         "lea rcx, [rip + 2f]",
-        "mov [rdx + 8], rcx",
-        "mov rbp, rdx",
+        "mov [r8 + 8], rcx",
+        "mov rbp, r8",
         // CFA = [rbp] + 24:
         // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg6 (rbp) 0; DW_OP_deref; DW_OP_plus_uconst 24.
         ".cfi_escape 0x0f, 5, 0x76, 0x00, 0x06, 0x23, 24",
