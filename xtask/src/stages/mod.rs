@@ -59,7 +59,7 @@ pub(crate) const STAGES: &[Stage] = &[
     ),
     stage(
         "abi",
-        "the C header of the batch table compiles for both architectures",
+        "the C headers compile for both architectures",
         [5, 5],
         abi::run,
     ),
