@@ -1,8 +1,8 @@
 use anyhow::Result;
 
 use super::Spawn;
+use super::contestant::STACK_BYTES;
 use super::ours::CoroAsm;
-use super::workloads::STACK_BYTES;
 use crate::rivals::{Arena, BoxedFuture, Corosensei, Generator, Ucontext};
 
 /// Whose coroutines a process of its own runs.

@@ -2,6 +2,9 @@ use core::hint::black_box;
 
 use anyhow::Result;
 
+/// The stack of each coroutine, for whoever lets us choose.
+pub(super) const STACK_BYTES: usize = 16 << 10;
+
 /// A suspended coroutine that answers each input `x` with `x ^ id`.
 pub(crate) trait Resume {
     /// Switches to the coroutine with `input` and back with its answer.

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use coro_asm::{Coroutine, CoroutineState, PooledStack, StackPool, StackPoolConfig};
 
-use super::workloads::STACK_BYTES;
+use super::contestant::STACK_BYTES;
 use super::{Complete, Resume, Spawn, body};
 
 /// `coro-asm` on its own pool: guarded, coloured stacks.

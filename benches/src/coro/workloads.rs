@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
+use super::contestant::STACK_BYTES;
 use super::ours::CoroAsm;
 use super::{Complete, Resume, Spawn, through_frames};
 use crate::compare::{Options, Workload};
@@ -13,8 +14,6 @@ use crate::rivals::{
 
 /// Operations in a pass over one coroutine.
 const OPERATIONS: u64 = 2_000;
-/// The stack of each coroutine, for whoever lets us choose.
-pub(super) const STACK_BYTES: usize = 16 << 10;
 /// A guarded mapping takes two of the 65,530 that a process may have by default, so contestants without an arena
 /// of guarded stacks stay below this many coroutines.
 const GUARDED_MAPPINGS: usize = 30_000;

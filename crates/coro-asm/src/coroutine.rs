@@ -6,10 +6,11 @@ use core::mem::{ManuallyDrop, forget};
 use core::ptr::{self, NonNull};
 
 use crate::arch::FpControl;
-#[cfg(feature = "alloc")]
-use crate::frame::ABANDON;
-use crate::frame::{self, RUN, UNWIND};
+use crate::frame;
 use crate::raw::{self, Context, Word};
+#[cfg(feature = "alloc")]
+use crate::signal::ABANDON;
+use crate::signal::{RUN, UNWIND};
 use crate::stack::Stack;
 use crate::state::CoroutineState;
 use crate::transfer::{decode, encode};

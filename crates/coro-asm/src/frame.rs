@@ -19,18 +19,11 @@ use core::ptr::{self, NonNull};
 #[cfg(feature = "alloc")]
 use crate::defer::DeferList;
 use crate::raw::{Context, Link, Word};
+use crate::signal::RUN;
 use crate::stack::{ALIGNMENT, Stack};
 use crate::transfer::decode;
 use crate::unwind::{self, Payload};
 use crate::yielder::Yielder;
-
-/// The signal of a resume with an input.
-pub(crate) const RUN: usize = 0;
-/// The signal of a resume that ends the coroutine; it comes without an input.
-pub(crate) const UNWIND: usize = 1;
-/// The signal of a resume that has a suspended coroutine run its deferred cleanups and suspend again, for the last time.
-#[cfg(feature = "alloc")]
-pub(crate) const ABANDON: usize = 2;
 
 /// The least room for frames that a coroutine is started with, in bytes.
 const MIN_ROOM: usize = 512;

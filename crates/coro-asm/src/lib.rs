@@ -19,6 +19,7 @@ mod defer;
 mod frame;
 pub mod raw;
 mod scope;
+mod signal;
 mod stack;
 mod state;
 mod transfer;

@@ -9,13 +9,13 @@ use crate::arch::FpControl;
 #[cfg(feature = "alloc")]
 use crate::defer::{DeferList, Deferred};
 #[cfg(feature = "alloc")]
-use crate::frame::ABANDON;
-use crate::frame::RUN;
-#[cfg(feature = "std")]
-use crate::frame::UNWIND;
-#[cfg(feature = "alloc")]
 use crate::raw::Word;
 use crate::raw::{self, Link};
+#[cfg(feature = "alloc")]
+use crate::signal::ABANDON;
+use crate::signal::RUN;
+#[cfg(feature = "std")]
+use crate::signal::UNWIND;
 use crate::transfer::{decode, encode};
 #[cfg(feature = "std")]
 use crate::unwind;
