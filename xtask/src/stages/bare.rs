@@ -6,6 +6,9 @@ use crate::context::Context;
 use crate::report::Outcome;
 use crate::toolchain::{self, Library};
 
+/// Examples that need neither an allocator nor an operating system, and the primitive that each is of.
+const EXAMPLES: [(&str, &str); 2] = [("tickless-wheel", "bare_metal"), ("trie8", "no_alloc")];
+
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     let runner = &context.runner;
     let mut outcome = Outcome::default();
@@ -16,6 +19,10 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
         for features in ["", "alloc"].into_iter().take(1 + usize::from(with_alloc)) {
             for (library, targets) in &libraries {
                 let mut command = runner.cargo(["check", "--quiet", "--lib"]);
+                if features.is_empty() {
+                    let examples = EXAMPLES.iter().filter(|(owner, _)| *owner == package.name);
+                    command.args(examples.flat_map(|(_, example)| ["--example", example]));
+                }
                 library.apply(&mut command, &context.workspace.target);
                 command.args(targets.iter().flat_map(|target| ["--target", target]));
                 command.args([
