@@ -118,8 +118,8 @@ impl Builder {
         in_range("limits.stack", limits.stack, Limits::STACK)?;
         in_range("limits.connections", limits.connections, 1..=usize::MAX)?;
         // Each worker sets up its own; whether it can be set up is found out here.
-        let probed = self.settings.executor.start();
-        probed.map_err(|source| Error::Executor { source })?;
+        let usable = self.settings.executor.check();
+        usable.map_err(|source| Error::Executor { source })?;
         Ok(self)
     }
 

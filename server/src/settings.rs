@@ -99,6 +99,16 @@ impl Executor {
         })
     }
 
+    /// Whether it can be set up.
+    ///
+    /// That is tried on a thread of its own: when a ring goes, the kernel interrupts the blocking calls of the thread that
+    /// made it, and this one belongs to the program.
+    pub(crate) fn check(self) -> Result<(), ChoiceError> {
+        let attempt = std::thread::Builder::new().spawn(move || self.start().map(drop));
+        // Where no thread can be had, the workers find out for themselves.
+        attempt.map_or(Ok(()), |attempt| attempt.join().unwrap_or(Ok(())))
+    }
+
     /// Sets it up on this thread.
     pub(crate) fn start(self) -> Result<AnyExecutor, ChoiceError> {
         match self {

@@ -33,7 +33,8 @@ const NOT_SUBMITTED: i32 = i32::MIN;
 
 /// Runs what io_uring can run by one `io_uring_enter`, and the rest by plain calls.
 ///
-/// It belongs to the thread that made it, and to that process: in a forked child its segments must not be used.
+/// It belongs to the thread that made it, and to that process: in a forked child its segments must not be used. When it is
+/// dropped, the kernel may interrupt a blocking call of that thread once (`EINTR`).
 #[derive(Debug)]
 pub struct Uring {
     ring: Ring,
