@@ -26,7 +26,7 @@ impl<'a> Request<'a> {
         self.head.method
     }
 
-    /// The path, percent-decoded but for `%2F`, without dot segments; `*` for `OPTIONS *`.
+    /// The path, percent-decoded but for `%2F`, each run of slashes as one, without dot segments; `*` for `OPTIONS *`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.head.target.path
