@@ -115,8 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_run_fits_into_twenty_minutes() {
+    fn the_plain_run_fits_into_half_an_hour() {
         let seconds: u64 = STAGES.iter().map(|stage| stage.budget).sum();
-        assert!(seconds <= 20 * 60, "{seconds} s");
+        assert!(seconds <= 30 * 60, "{seconds} s");
     }
 }
