@@ -1,5 +1,6 @@
 //! Static files: a folder served as it is.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::http::conditional::{Verdict, range_applies};
+use crate::http::conditional::{Preconditions, Verdict, range_applies};
 use crate::http::range::{self, Range};
 use crate::http::{field, negotiate};
 use crate::response::Content;
@@ -110,12 +111,12 @@ fn redirect_to_folder(request: &Request<'_>) -> Response {
 }
 
 fn respond(request: &Request<'_>, resource: &Rc<Resource>) -> Response {
-    let mut fields = Conditions::read(request);
+    let mut fields = Conditions::read(request.headers());
     if request.method() != "GET" {
         // Ranges are defined for GET alone (RFC 9110, section 14.2).
         fields.range = None;
     }
-    let coding = match (fields.range, fields.accept_encoding) {
+    let coding = match (fields.range, &fields.accept_encoding) {
         (None, Some(accept)) if resource.has_codings() => {
             negotiate::choose(accept, |coding| resource.coded(coding).is_some())
         }
@@ -171,33 +172,52 @@ fn partial(response: Response, variant: &Variant, first: u64, last: u64) -> Resp
 /// The request's fields that choose among representations, found in one pass.
 #[derive(Default)]
 struct Conditions<'a> {
-    accept_encoding: Option<&'a [u8]>,
+    accept_encoding: Option<Cow<'a, [u8]>>,
     range: Option<&'a [u8]>,
     if_range: Option<&'a [u8]>,
-    preconditions: crate::http::conditional::Preconditions<'a>,
+    preconditions: Preconditions<'a>,
 }
 
 impl<'a> Conditions<'a> {
-    fn read(request: &'a Request<'_>) -> Self {
+    fn read(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut all = Self::default();
-        for (name, value) in request.headers() {
-            let slot = match name.len() {
-                5 if name.eq_ignore_ascii_case("range") => &mut all.range,
-                8 if name.eq_ignore_ascii_case("if-range") => &mut all.if_range,
-                8 if name.eq_ignore_ascii_case("if-match") => &mut all.preconditions.if_match,
-                13 if name.eq_ignore_ascii_case("if-none-match") => &mut all.preconditions.if_none_match,
-                15 if name.eq_ignore_ascii_case("accept-encoding") => &mut all.accept_encoding,
+        let conditions = &mut all.preconditions;
+        for (name, value) in fields {
+            match name.len() {
+                5 if name.eq_ignore_ascii_case("range") => sole(&mut all.range, value),
+                8 if name.eq_ignore_ascii_case("if-range") => sole(&mut all.if_range, value),
+                8 if name.eq_ignore_ascii_case("if-match") => joined(&mut conditions.if_match, value),
+                13 if name.eq_ignore_ascii_case("if-none-match") => {
+                    joined(&mut conditions.if_none_match, value);
+                }
+                15 if name.eq_ignore_ascii_case("accept-encoding") => joined(&mut all.accept_encoding, value),
                 17 if name.eq_ignore_ascii_case("if-modified-since") => {
-                    &mut all.preconditions.if_modified_since
+                    sole(&mut conditions.if_modified_since, value);
                 }
                 19 if name.eq_ignore_ascii_case("if-unmodified-since") => {
-                    &mut all.preconditions.if_unmodified_since
+                    sole(&mut conditions.if_unmodified_since, value);
                 }
-                _ => continue,
-            };
-            *slot = Some(value);
+                _ => {}
+            }
         }
         all
+    }
+}
+
+/// A field that has one value. Of several, nobody knows which was meant, so it has one that no grammar accepts.
+fn sole<'a>(field: &mut Option<&'a [u8]>, value: &'a [u8]) {
+    *field = Some(if field.is_some() { b"" } else { value });
+}
+
+/// A field whose value is a list, which may come in several lines (RFC 9110, section 5.3).
+fn joined<'a>(field: &mut Option<Cow<'a, [u8]>>, value: &'a [u8]) {
+    match field {
+        None => *field = Some(Cow::Borrowed(value)),
+        Some(list) => {
+            let list = list.to_mut();
+            list.extend_from_slice(b", ");
+            list.extend_from_slice(value);
+        }
     }
 }
 
@@ -213,5 +233,29 @@ mod tests {
         for path in ["/", "/a.b", "/.well-known/x", "/a..b"] {
             assert!(!is_hidden(path), "{path}");
         }
+    }
+
+    #[test]
+    fn lists_go_on_in_the_next_line_and_single_values_do_not() {
+        let fields: [(&str, &[u8]); 6] = [
+            ("If-None-Match", b"\"a\""),
+            ("If-None-Match", b"\"b\", \"c\""),
+            ("Accept-Encoding", b"br"),
+            ("Range", b"bytes=0-1"),
+            ("range", b"bytes=2-3"),
+            ("If-Modified-Since", b"Sun, 06 Nov 1994 08:49:37 GMT"),
+        ];
+        let all = Conditions::read(fields.into_iter());
+        assert_eq!(
+            all.preconditions.if_none_match.as_deref(),
+            Some(&b"\"a\", \"b\", \"c\""[..])
+        );
+        assert_eq!(all.accept_encoding.as_deref(), Some(&b"br"[..]));
+        assert_eq!(
+            all.preconditions.if_modified_since,
+            Some(&b"Sun, 06 Nov 1994 08:49:37 GMT"[..])
+        );
+        let range = all.range.expect("a value that says nothing");
+        assert!(matches!(range::parse(range, 100), Range::Whole));
     }
 }

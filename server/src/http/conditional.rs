@@ -1,5 +1,6 @@
 //! Conditional requests (RFC 9110, section 13).
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The validators of the representation that a request selected.
@@ -12,10 +13,10 @@ pub(crate) struct Validators<'a> {
 }
 
 /// The conditional fields of a request.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Preconditions<'a> {
-    pub(crate) if_match: Option<&'a [u8]>,
-    pub(crate) if_none_match: Option<&'a [u8]>,
+    pub(crate) if_match: Option<Cow<'a, [u8]>>,
+    pub(crate) if_none_match: Option<Cow<'a, [u8]>>,
     pub(crate) if_modified_since: Option<&'a [u8]>,
     pub(crate) if_unmodified_since: Option<&'a [u8]>,
 }
@@ -31,7 +32,7 @@ pub(crate) enum Verdict {
 impl Preconditions<'_> {
     /// Evaluates in the order of section 13.2.2.
     pub(crate) fn evaluate(&self, validators: Validators<'_>) -> Verdict {
-        if let Some(tags) = self.if_match {
+        if let Some(tags) = &self.if_match {
             if !any_tag_matches(tags, validators.etag, Comparison::Strong) {
                 return Verdict::Failed;
             }
@@ -40,7 +41,7 @@ impl Preconditions<'_> {
         {
             return Verdict::Failed;
         }
-        if let Some(tags) = self.if_none_match {
+        if let Some(tags) = &self.if_none_match {
             if any_tag_matches(tags, validators.etag, Comparison::Weak) {
                 return Verdict::NotModified;
             }
@@ -130,7 +131,7 @@ mod tests {
     fn if_none_match_compares_weakly_and_wins_over_dates() {
         let verdict = |tags: &'static [u8]| {
             Preconditions {
-                if_none_match: Some(tags),
+                if_none_match: Some(Cow::Borrowed(tags)),
                 if_modified_since: Some(DATE),
                 ..Default::default()
             }
@@ -152,9 +153,9 @@ mod tests {
 
     #[test]
     fn if_match_compares_strongly() {
-        let verdict = |tags| {
+        let verdict = |tags: &'static [u8]| {
             Preconditions {
-                if_match: Some(tags),
+                if_match: Some(Cow::Borrowed(tags)),
                 ..Default::default()
             }
             .evaluate(OURS)

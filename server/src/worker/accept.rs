@@ -1,6 +1,7 @@
 //! New connections.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -10,6 +11,8 @@ use crate::listen::BACKLOG;
 
 /// Connections accepted from one listener in one turn.
 const BUDGET: u32 = 256;
+/// A shortage is reported at most so often: it comes with every connection while it lasts.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The listeners of a worker.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub(super) struct Acceptor {
     /// Given up for a moment to take a connection out of the queue when there is no other descriptor left: a connection
     /// that cannot be accepted would be reported without end.
     spare: Option<OwnedFd>,
+    reported: Option<Instant>,
 }
 
 impl Acceptor {
@@ -27,6 +31,7 @@ impl Acceptor {
             listeners,
             left: BUDGET,
             spare: Some(spare()?),
+            reported: None,
         })
     }
 
@@ -54,7 +59,10 @@ impl Acceptor {
                 Ok(socket) => return Some(socket),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::MFILE | Errno::NFILE) => {
-                    tracing::error!("out of file descriptors: a connection is turned away");
+                    report(
+                        &mut self.reported,
+                        "out of file descriptors: connections are turned away",
+                    );
                     self.spare = None;
                     if let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::NONBLOCK) {
                         turn_away(&socket);
@@ -62,7 +70,7 @@ impl Acceptor {
                     self.spare = spare().ok();
                 }
                 Err(Errno::NOBUFS | Errno::NOMEM) => {
-                    tracing::error!("out of memory for connections");
+                    report(&mut self.reported, "out of memory for connections");
                     break;
                 }
                 // The connection has failed before it was accepted (accept(2), "Error handling").
@@ -71,6 +79,13 @@ impl Acceptor {
         }
         self.left = BUDGET;
         None
+    }
+}
+
+fn report(last: &mut Option<Instant>, shortage: &str) {
+    if last.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
+        *last = Some(Instant::now());
+        tracing::error!("{shortage}");
     }
 }
 

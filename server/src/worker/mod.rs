@@ -458,3 +458,39 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{SocketAddr, TcpStream};
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::*;
+
+    #[test]
+    fn an_event_of_an_earlier_connection_is_not_taken_for_this_one() {
+        let (listeners, address) =
+            crate::listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1).expect("a free port");
+        let stop = Arc::new(eventfd(0, EventfdFlags::empty()).expect("an eventfd"));
+        let router = Arc::new(Router::default());
+        let mut worker = Worker::new(router, Settings::default(), listeners, stop).expect("a worker");
+        let mut client = TcpStream::connect(address).expect("a connection");
+        client.write_all(b"GET / HT").expect("room to write");
+        while worker.connections.len() == 0 {
+            worker.accept(0);
+        }
+        let fd = worker.connections.descriptors()[0];
+        let current = worker.generation;
+
+        worker.on_event(fd, current - 1, epoll::EventFlags::IN);
+        let phase = |worker: &mut Worker| match worker.connections.get_mut(fd).map(|open| &open.phase) {
+            Some(Phase::Head { received, .. }) => Some(received.len()),
+            _ => None,
+        };
+        assert_eq!(phase(&mut worker), None);
+
+        worker.on_event(fd, current, epoll::EventFlags::IN);
+        assert_eq!(phase(&mut worker), Some(8));
+    }
+}
