@@ -49,11 +49,12 @@ impl Handle {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves are taken apart")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
-            Some(generation) => Some(Self {
+            // As the generation of every live node is.
+            Some(generation) if generation.get() & 1 == 1 => Some(Self {
                 index: bits as u32,
                 generation,
             }),
-            None => None,
+            _ => None,
         }
     }
 }
@@ -68,5 +69,6 @@ mod tests {
         assert_eq!(Handle::from_bits(handle.to_bits()), Some(handle));
         assert_eq!(Handle::from_bits(0), None);
         assert_eq!(Handle::from_bits(u64::from(u32::MAX)), None);
+        assert_eq!(Handle::from_bits(2 << 32), None, "the generation of a free node");
     }
 }
