@@ -19,7 +19,8 @@ pub fn repository() -> &'static Path {
     package.parent().expect("the package lies below the root")
 }
 
-/// The program `anglerfish`, built from this checkout in the profile of the running test.
+/// The program `anglerfish`: the one that the variable `ANGLERFISH_PROGRAM` names, for a machine without cargo; else built
+/// from this checkout in the profile of the running test.
 ///
 /// # Panics
 ///
@@ -27,6 +28,9 @@ pub fn repository() -> &'static Path {
 pub fn anglerfish() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("ANGLERFISH_PROGRAM") {
+            return program.into();
+        }
         // Tests are <target>/<profile>/deps/<name>-<hash>.
         let test = std::env::current_exe().expect("a test has a path");
         let profile = test

@@ -4,6 +4,7 @@ mod arrows;
 mod compare;
 mod context;
 mod counts;
+mod kernel;
 mod report;
 mod runner;
 mod setup;
@@ -24,6 +25,8 @@ usage: cargo xtask COMMAND
   setup                           install the Debian packages that are missing (as root), or name the command
   test [--long] [STAGE...]        run every stage, or the named ones; --long runs fuzzing and soaks for minutes
   compare NAME [--quick]          measure against rivals: coro, wheel, trie, batch, server
+  kernel build|test [--arch amd64|arm64] [--kernel 6.1|6.12] [--long]
+                                  build /dev/esca for Debian's kernels, boot them under QEMU and test it there
   help                            this text
 
 stages of test:
@@ -54,6 +57,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         }
         "test" => test::command(Workspace::load()?, rest),
         "compare" => compare::command(&Workspace::load()?, rest),
+        "kernel" => kernel::command(Workspace::load()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}{}", stages::listing());
             Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ pub(crate) struct Runner {
     stage: &'static str,
     root: PathBuf,
     deadline: Instant,
-    count: std::cell::Cell<u32>,
+    count: AtomicU32,
 }
 
 /// A command that has ended.
@@ -49,7 +50,7 @@ impl Runner {
             stage,
             root,
             deadline: Instant::now() + limit,
-            count: std::cell::Cell::new(0),
+            count: AtomicU32::new(0),
         })
     }
 
@@ -65,10 +66,8 @@ impl Runner {
         if Instant::now() >= self.deadline {
             bail!("the stage's time limit is over");
         }
-        self.count.set(self.count.get() + 1);
-        let path = self
-            .logs
-            .join(format!("{}-{:02}.log", self.stage, self.count.get()));
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = self.logs.join(format!("{}-{count:02}.log", self.stage));
         let log = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         println!("  $ {}", shown(command));
         let start = Instant::now();

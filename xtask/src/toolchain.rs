@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Debian's compiler, whatever stands before it on the path.
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// Targets without an operating system: what the kernel module is built for.
 pub(crate) const BARE_TARGETS: [&str; 2] = ["x86_64-unknown-none", "aarch64-unknown-none-softfloat"];
@@ -61,7 +61,8 @@ pub(crate) fn bare(target: &str) -> Option<Library> {
     prebuilt(target).or_else(|| has_debian_source().then_some(Library::DebianSource))
 }
 
-fn has_debian_source() -> bool {
+/// Whether Debian's compiler is here with the source of its library.
+pub(crate) fn has_debian_source() -> bool {
     let Some(sysroot) = printed(DEBIAN_RUSTC, &["--print", "sysroot"]) else {
         return false;
     };

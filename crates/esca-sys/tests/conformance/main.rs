@@ -7,6 +7,8 @@ use esca_sys::{Direct, Errno, Uring};
 mod calls;
 mod chains;
 mod errors;
+#[cfg(esca_guest)]
+mod module;
 mod order;
 mod random;
 mod support;
@@ -88,3 +90,18 @@ conformance!(
 );
 
 conformance!(uring_by_default, Uring::new());
+
+// Built for a guest that has the module loaded; without it these fail.
+#[cfg(esca_guest)]
+conformance!(
+    kernel,
+    esca_sys::Kernel::new()
+        .map(|mut kernel| {
+            kernel.set_break_even(1);
+            kernel
+        })
+        .map_err(module::absent)
+);
+
+#[cfg(esca_guest)]
+conformance!(kernel_by_default, esca_sys::Kernel::new().map_err(module::absent));
