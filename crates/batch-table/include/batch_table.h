@@ -71,8 +71,25 @@ struct batch_entry {
 #define BATCH_DEVICE "/dev/esca"
 #define BATCH_IOC_SETUP (('E' << 8) | 0) /* _IO('E', 0) */
 #define BATCH_IOC_FLUSH (('E' << 8) | 1) /* _IO('E', 1) */
+#define BATCH_IOC_QUERY ((2u << 30) | (80 << 16) | ('E' << 8) | 2) /* _IOR('E', 2, struct batch_query) */
+#define BATCH_IOC_STATS ((2u << 30) | (24 << 16) | ('E' << 8) | 3) /* _IOR('E', 3, struct batch_stats) */
 #define BATCH_FLUSH_ARGUMENT(first, count, capacity) \
 	((((batch_u64)(first) & ((capacity) - 1)) << 16) | ((batch_u64)(count) & 0xffff))
+
+/* what the module can do */
+struct batch_query {
+	batch_u32 version; /* of the layout of tables */
+	batch_u32 max_capacity;
+	batch_u64 features;
+	batch_u64 calls[8]; /* bit nr % 64 of word nr / 64: runs this call */
+};
+
+/* what one open file was used for */
+struct batch_stats {
+	batch_u64 flushes; /* that were not refused */
+	batch_u64 finished; /* entries */
+	batch_u64 stopped; /* flushes that finished fewer entries than asked for */
+};
 
 #ifdef __cplusplus
 #define BATCH_ASSERT(condition, text) static_assert(condition, text)
@@ -95,5 +112,13 @@ BATCH_ASSERT(offsetof(struct batch_entry, flags) == 4, "entry.flags");
 BATCH_ASSERT(offsetof(struct batch_entry, state) == 6, "entry.state");
 BATCH_ASSERT(offsetof(struct batch_entry, result) == 8, "entry.result");
 BATCH_ASSERT(offsetof(struct batch_entry, args) == 16, "entry.args");
+
+BATCH_ASSERT(sizeof(struct batch_query) == 80, "query size");
+BATCH_ASSERT(offsetof(struct batch_query, max_capacity) == 4, "query.max_capacity");
+BATCH_ASSERT(offsetof(struct batch_query, features) == 8, "query.features");
+BATCH_ASSERT(offsetof(struct batch_query, calls) == 16, "query.calls");
+BATCH_ASSERT(sizeof(struct batch_stats) == 24, "stats size");
+BATCH_ASSERT(offsetof(struct batch_stats, finished) == 8, "stats.finished");
+BATCH_ASSERT(offsetof(struct batch_stats, stopped) == 16, "stats.stopped");
 
 #endif

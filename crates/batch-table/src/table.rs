@@ -51,6 +51,25 @@ impl<'a> Table<'a> {
         Ok(Self { entries, features })
     }
 
+    /// The same table again, for a side that keeps what the header said where the other side cannot write: entries and
+    /// features are those of a table that [`new`](Self::new) or [`attach`](Self::attach) gave before, and the shared
+    /// header is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError::Capacity`] where the number of entries is not a power of two in `1..=4096`,
+    /// [`LayoutError::Features`] where `features` has unknown bits.
+    pub fn resume(entries: &'a [Entry], features: Features) -> Result<Self, LayoutError> {
+        let capacity = u32::try_from(entries.len()).map_err(|_| LayoutError::Capacity(u32::MAX))?;
+        table_size(capacity)?;
+        if !Features::KNOWN.contains(features) {
+            return Err(LayoutError::Features(
+                features.to_raw() & !Features::KNOWN.to_raw(),
+            ));
+        }
+        Ok(Self { entries, features })
+    }
+
     /// Makes a table in raw memory. The entries are left as they are: fresh (zero) memory is a table of empty entries.
     ///
     /// # Errors

@@ -34,6 +34,10 @@ fn source() -> String {
     equal("BATCH_IOC_FLUSH", device::FLUSH.into());
     equal("_IO('E', 0)", device::SETUP.into());
     equal("_IO('E', 1)", device::FLUSH.into());
+    equal("BATCH_IOC_QUERY", device::QUERY.into());
+    equal("BATCH_IOC_STATS", device::STATS.into());
+    equal("_IOR('E', 2, struct batch_query)", device::QUERY.into());
+    equal("_IOR('E', 3, struct batch_stats)", device::STATS.into());
     for (first, count) in [(0, 1), (63, 64), (64, 2), (u32::MAX, 64)] {
         let name = format!("BATCH_FLUSH_ARGUMENT({first}u, {count}, 64)");
         equal(&name, device::flush_argument(first, count, 64));
