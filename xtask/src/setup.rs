@@ -45,6 +45,51 @@ const NEEDS: &[Need] = &[
         present: || on_path("wrk"),
     },
     Need {
+        packages: &["apache2-bin"],
+        purpose: "the preload battery",
+        present: || on_path("apache2"),
+    },
+    Need {
+        packages: &["apache2-utils"],
+        purpose: "load",
+        present: || on_path("ab"),
+    },
+    Need {
+        packages: &["redis-server"],
+        purpose: "the preload battery",
+        present: || on_path("redis-server"),
+    },
+    Need {
+        packages: &["redis-tools"],
+        purpose: "the preload battery",
+        present: || on_path("redis-benchmark"),
+    },
+    Need {
+        packages: &["haproxy"],
+        purpose: "the preload battery",
+        present: || on_path("haproxy"),
+    },
+    Need {
+        packages: &["memcached"],
+        purpose: "the preload battery",
+        present: || on_path("memcached"),
+    },
+    Need {
+        packages: &["python3"],
+        purpose: "the preload battery",
+        present: || on_path("python3"),
+    },
+    Need {
+        packages: &["curl"],
+        purpose: "the preload battery",
+        present: || on_path("curl"),
+    },
+    Need {
+        packages: &["strace"],
+        purpose: "the order of system calls",
+        present: || on_path("strace"),
+    },
+    Need {
         packages: &["gdb"],
         purpose: "backtraces",
         present: || on_path("gdb"),

@@ -33,8 +33,8 @@ pub(super) fn unit(context: &Context) -> Result<Outcome> {
     let mut command = context
         .runner
         .cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
-    // System tests are a stage of their own; benches are run by theirs.
-    command.args(["--exclude", "system-tests"]);
+    // System tests and the preload battery are stages of their own; benches are run by theirs.
+    command.args(["--exclude", "system-tests", "--exclude", "preload-tests"]);
     command.args(["--lib", "--bins", "--tests", "--examples"]);
     long_form(context, &mut command);
     tested(context, &mut command)

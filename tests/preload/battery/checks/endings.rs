@@ -1,0 +1,58 @@
+//! Servers that reload or end.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+
+use super::client::Client;
+use super::http::{Request, expect};
+use super::many::Load;
+use crate::process::Server;
+
+/// Reloads by `signal` under load: every request is answered, on new connections without exception.
+pub(crate) fn reloads(server: &Server, signal: Signal, count: usize) -> Result<()> {
+    let load = Load::new();
+    load.around(server.address(), 6, || {
+        for _ in 0..count {
+            load.wait_for(60)?;
+            server.signal(signal)?;
+            sleep(Duration::from_millis(150));
+        }
+        load.wait_for(200)
+    })
+}
+
+/// Asks it to end while bodies are on their way: they arrive whole, and it ends without an error.
+pub(crate) fn ends_gracefully(mut server: Server, signal: Signal) -> Result<()> {
+    let request = Request::file(20_000_003).with("Connection: close");
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = Client::connect(server.address())?;
+        client.send(&request.bytes())?;
+        // It has begun to answer, and cannot have ended: no socket takes so much.
+        client.receive(1)?;
+        clients.push(client);
+    }
+    server.signal(signal)?;
+    sleep(Duration::from_millis(100));
+    for client in &mut clients {
+        request.check(&expect(client, &request)?)?;
+        client.expect_end()?;
+    }
+    drop(clients);
+    let status = server.ends()?;
+    ensure!(status.success(), "{status}: {}", server.said());
+    Ok(())
+}
+
+/// Asks for a file of 4 KiB, so that a server must be there.
+pub(crate) fn answers(server: &Server) -> Result<()> {
+    let request = Request::file(4096);
+    let mut client = Client::connect(server.address())?;
+    client.send(&request.bytes())?;
+    request
+        .check(&expect(&mut client, &request)?)
+        .context("a plain request")
+}

@@ -1,0 +1,39 @@
+//! The same program twice.
+
+use anyhow::{Result, ensure};
+
+use crate::library::Mode;
+use crate::place::Place;
+use crate::process::Server;
+
+/// One server as it is, and one with the library.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) plain: Server,
+    pub(crate) preloaded: Server,
+}
+
+impl Pair {
+    pub(crate) fn start(
+        place: &Place,
+        mode: &Mode,
+        start: impl Fn(&Place, &str, &Mode) -> Result<Server>,
+    ) -> Result<Self> {
+        let pair = Self {
+            plain: start(place, "plain", &Mode::Plain)?,
+            preloaded: start(place, "preloaded", mode)?,
+        };
+        if let Some(library) = mode.library() {
+            ensure!(
+                pair.preloaded.has_mapped(library)?,
+                "the library is not in the program"
+            );
+        }
+        Ok(pair)
+    }
+
+    /// Both, with their names.
+    pub(crate) fn both(&self) -> [(&'static str, &Server); 2] {
+        [("plain", &self.plain), ("preloaded", &self.preloaded)]
+    }
+}

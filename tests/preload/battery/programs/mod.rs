@@ -1,0 +1,91 @@
+//! The programs, one a file: how each is started, and what is asked of it.
+
+mod apache;
+mod cpython;
+mod curl;
+mod haproxy;
+mod lighttpd;
+mod memcached;
+mod nginx;
+mod redis;
+
+use anyhow::Result;
+
+use crate::checks::answers::{self, Traits};
+use crate::checks::{Verdict, many, paces};
+use crate::library::{Mode, can_run};
+use crate::pair::Pair;
+use crate::place::Place;
+use crate::process::Server;
+use crate::scale::Scale;
+
+/// Makes a test for each executor of each configuration.
+macro_rules! on_each_executor {
+    ($($name:ident => $hold:expr;)*) => { $(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn direct() {
+                $crate::programs::rounds("direct", $hold);
+            }
+
+            #[test]
+            fn uring() {
+                $crate::programs::rounds("uring", $hold);
+            }
+        }
+    )* };
+}
+use on_each_executor;
+
+/// Calls `hold` as often as this run asks for.
+fn rounds(executor: &'static str, hold: impl Fn(&Mode, &Scale, &mut Verdict)) {
+    if !can_run(executor) {
+        return;
+    }
+    let scale = Scale::of_this_run();
+    let mode = Mode::preloaded(executor).expect("the library");
+    for _ in 0..scale.rounds {
+        let mut verdict = Verdict::default();
+        hold(&mode, &scale, &mut verdict);
+        verdict.deliver();
+    }
+}
+
+/// Everything that a server of files is asked.
+fn serve_files(
+    mode: &Mode,
+    scale: &Scale,
+    traits: Traits,
+    verdict: &mut Verdict,
+    start: impl Fn(&Place, &str, &Mode) -> Result<Server>,
+) {
+    let (place, pair) = match pair(mode, start) {
+        Ok(both) => both,
+        Err(error) => return verdict.check("the pair", || Err(error)),
+    };
+    verdict.check("keep-alive", || answers::keep_alive(&pair));
+    let before = paces::open_sockets(&pair);
+    verdict.check("close", || answers::close(&pair));
+    verdict.check("kinds", || answers::kinds(&pair));
+    if traits.ranges {
+        verdict.check("ranges", || answers::ranges(&pair));
+    }
+    verdict.check("pipelined", || paces::pipelined(&pair, traits));
+    verdict.check("slow readers", || paces::slow_readers(&pair));
+    verdict.check("slow crowd", || paces::slow_crowd(&pair));
+    verdict.check("aborts", || paces::aborts(&pair, scale.aborts));
+    verdict.check("crowd", || paces::crowd(&pair));
+    verdict.check("many held", || many::held(&pair, scale.connections, traits));
+    verdict.check("loaded", || many::loaded(&pair, scale.load));
+    verdict.check("nothing left", || paces::nothing_left(&pair, before?));
+    drop(place);
+}
+
+fn pair(mode: &Mode, start: impl Fn(&Place, &str, &Mode) -> Result<Server>) -> Result<(Place, Pair)> {
+    many::raise_file_limit()?;
+    let place = Place::new()?;
+    let pair = Pair::start(&place, mode, start)?;
+    Ok((place, pair))
+}
