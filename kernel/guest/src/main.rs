@@ -3,9 +3,11 @@
 //!
 //! Each case runs in a process of its own. The output is that of Rust's test programs.
 
+mod audit;
 mod cases;
 mod device;
 mod process;
+mod random;
 mod socket;
 mod system;
 
@@ -36,7 +38,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--long" => options.duration = Duration::from_mins(10),
+            "--long" => options.duration = Duration::from_secs(10 * 60),
             "--seconds" => options.duration = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--module" => options.module = Some(arguments.next()?),
             filter if !filter.starts_with('-') => filter.clone_into(&mut options.filter),
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
     println!("\nrunning {} tests", chosen.len());
     let (mut passed, mut failed, mut ignored) = (0, Vec::new(), 0);
     for (name, run) in chosen {
-        let limit = options.duration + Duration::from_mins(4);
+        let limit = options.duration + Duration::from_secs(4 * 60);
         match process::isolated(limit, || run(&options)) {
             Ok(cases::Passed::Yes) => {
                 println!("test {name} ... ok");

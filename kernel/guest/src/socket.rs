@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 
 /// Both ends of a TCP connection on loopback.
 pub(crate) fn tcp() -> (TcpStream, TcpStream) {
@@ -38,4 +38,16 @@ pub(crate) fn epoll() -> File {
     assert!(fd >= 0, "{}", io::Error::last_os_error());
     // SAFETY: a new descriptor that nobody else owns.
     unsafe { File::from_raw_fd(fd) }
+}
+
+/// Adds `file` to `epoll`, for reading.
+pub(crate) fn watch(epoll: &File, file: &File) {
+    let mut event = libc::epoll_event {
+        events: u32::try_from(libc::EPOLLIN).expect("a bit"),
+        u64: 0,
+    };
+    let (epoll, file) = (epoll.as_raw_fd(), file.as_raw_fd());
+    // SAFETY: the event is read before the call returns.
+    let result = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, file, &raw mut event) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }

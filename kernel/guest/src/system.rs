@@ -41,6 +41,11 @@ pub(crate) fn block(signal: i32) {
     change_mask(libc::SIG_BLOCK, signal);
 }
 
+/// Undoes [`block`].
+pub(crate) fn unblock(signal: i32) {
+    change_mask(libc::SIG_UNBLOCK, signal);
+}
+
 /// Whether a signal is blocked in this thread.
 pub(crate) fn is_blocked(signal: i32) -> bool {
     // SAFETY: all zero is a valid set.
