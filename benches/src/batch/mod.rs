@@ -5,6 +5,7 @@
 
 mod calls;
 mod drive;
+mod instructions;
 mod net;
 mod plain;
 mod sends;
@@ -12,6 +13,7 @@ mod sends;
 use anyhow::{Result, bail};
 pub use calls::{getppid, write_null};
 use esca_sys::{AnyExecutor, Executor};
+pub use instructions::{Counted, run_counted};
 pub use sends::{header_sendfile, pipelined, sends, single};
 
 use crate::compare::{Options, Report};
@@ -54,7 +56,7 @@ pub fn run(options: &Options) -> Result<Report> {
     };
     report.measure(options, sends("batch.send64x64", many, 64, 64)?)?;
 
-    for name in available {
+    for &name in &available {
         report.measure(options, sends(&format!("batch.send64x64.{name}"), name, 64, 64)?)?;
         report.measure(
             options,
@@ -86,5 +88,6 @@ pub fn run(options: &Options) -> Result<Report> {
             }
         }
     }
+    instructions::figures(&mut report, &available, options.quick)?;
     Ok(report)
 }

@@ -40,10 +40,12 @@ impl Ours {
         })
     }
 
+    #[inline(always)]
     fn push(&mut self, operation: Operation) {
         push(&mut self.segment, operation);
     }
 
+    #[inline(always)]
     fn flush(&mut self) -> u64 {
         flush(&mut self.segment)
     }

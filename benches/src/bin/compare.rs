@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use benches::batch::{Counted, run_counted};
 use benches::compare::{Options, Report, allowed_cpus, pin_to};
 use benches::coro::{Candidate, report_own_memory};
 use clap::{Args, Parser, Subcommand};
@@ -50,6 +51,14 @@ enum Subject {
     },
     /// Batches of system calls and plain ones
     Batch(Length),
+    /// Runs some passes of one contestant of `batch` and prints how many operations they were
+    #[command(hide = true)]
+    BatchCalls {
+        /// Which calls
+        workload: Counted,
+        /// The executor, or `plain`
+        contestant: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -78,6 +87,10 @@ fn main() -> Result<()> {
         Subject::EpollFloor { address } => return benches::server::epoll_floor(address),
         Subject::Wheel(length) => in_process(&length, benches::wheel::run),
         Subject::Trie(length) => in_process(&length, benches::trie::run),
+        Subject::BatchCalls { workload, contestant } => {
+            println!("{}", run_counted(workload, &contestant)?);
+            return Ok(());
+        }
         Subject::Batch(length) => in_process(&length, benches::batch::run),
     }?;
     print!("{report}");

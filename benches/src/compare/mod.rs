@@ -15,4 +15,4 @@ pub use options::Options;
 pub use pin::{allowed_cpus, pin_to};
 pub use report::Report;
 pub use samples::{Comparison, Samples};
-pub use workload::{Contestant, Workload};
+pub use workload::{Contestant, TRACED_FUNCTION, Workload};

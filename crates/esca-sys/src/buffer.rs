@@ -13,8 +13,13 @@ use crate::{EpollEvent, Vectored};
 /// It comes back in the [`Completion`](crate::Completion), so that a pool can use the memory again.
 pub struct Buffer(Repr);
 
+/// Apart from what has to be freed, so that dropping the other kind is one comparison.
 enum Repr {
     Static(&'static [u8]),
+    Owned(Owned),
+}
+
+enum Owned {
     Vec {
         bytes: Vec<u8>,
         start: usize,
@@ -69,7 +74,46 @@ const fn fits(range: &Range<usize>, len: usize) -> bool {
     range.start <= range.end && range.end <= len
 }
 
+impl Owned {
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Vec { bytes, start, end } => &bytes[*start..*end],
+            Self::Shared { bytes, start, end } => &bytes[*start..*end],
+            // An owner may give other bytes each time it is asked; then there may be fewer of them now.
+            Self::Dyn { owner, start, end } => (**owner).as_ref().get(*start..*end).unwrap_or_default(),
+            Self::Vectored(_) | Self::Events(_) => &[],
+        }
+    }
+
+    #[inline]
+    const fn len(&self) -> usize {
+        match self {
+            Self::Vec { start, end, .. } | Self::Shared { start, end, .. } | Self::Dyn { start, end, .. } => {
+                *end - *start
+            }
+            Self::Vectored(parts) => parts.len(),
+            Self::Events(_) => 0,
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Vec { start, end, .. } | Self::Shared { start, end, .. } | Self::Dyn { start, end, .. } => {
+                *start = start.saturating_add(count).min(*end);
+            }
+            Self::Vectored(parts) => parts.advance(count),
+            Self::Events(_) => {}
+        }
+    }
+}
+
 impl Buffer {
+    #[inline]
+    const fn owned(owned: Owned) -> Self {
+        Self(Repr::Owned(owned))
+    }
+
     /// A part of a vector.
     ///
     /// # Errors
@@ -84,7 +128,7 @@ impl Buffer {
                 range,
             });
         }
-        Ok(Self(Repr::Vec {
+        Ok(Self::owned(Owned::Vec {
             bytes,
             start: range.start,
             end: range.end,
@@ -105,7 +149,7 @@ impl Buffer {
                 range,
             });
         }
-        Ok(Self(Repr::Shared {
+        Ok(Self::owned(Owned::Shared {
             bytes,
             start: range.start,
             end: range.end,
@@ -129,7 +173,7 @@ impl Buffer {
                 len,
             });
         }
-        Ok(Self(Repr::Dyn {
+        Ok(Self::owned(Owned::Dyn {
             owner,
             start: range.start,
             end: range.end,
@@ -140,23 +184,23 @@ impl Buffer {
     #[inline]
     pub(crate) fn filled(bytes: Vec<u8>, start: usize) -> Self {
         let end = bytes.len();
-        Self(Repr::Vec { bytes, start, end })
+        Self::owned(Owned::Vec { bytes, start, end })
     }
 
     #[inline]
     pub(crate) const fn vectored(parts: Vectored) -> Self {
-        Self(Repr::Vectored(parts))
+        Self::owned(Owned::Vectored(parts))
     }
 
     /// Whether the bytes are in several places.
     #[inline]
     pub(crate) const fn is_vectored(&self) -> bool {
-        matches!(self.0, Repr::Vectored(_))
+        matches!(self.0, Repr::Owned(Owned::Vectored(_)))
     }
 
     #[inline]
     pub(crate) const fn events(events: Vec<EpollEvent>) -> Self {
-        Self(Repr::Events(events))
+        Self::owned(Owned::Events(events))
     }
 
     /// The bytes; empty for a gathered buffer or for events.
@@ -165,11 +209,7 @@ impl Buffer {
     pub fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Static(bytes) => bytes,
-            Repr::Vec { bytes, start, end } => &bytes[*start..*end],
-            Repr::Shared { bytes, start, end } => &bytes[*start..*end],
-            // An owner may give other bytes each time it is asked; then there may be fewer of them now.
-            Repr::Dyn { owner, start, end } => (**owner).as_ref().get(*start..*end).unwrap_or_default(),
-            Repr::Vectored(_) | Repr::Events(_) => &[],
+            Repr::Owned(owned) => owned.as_slice(),
         }
     }
 
@@ -179,11 +219,7 @@ impl Buffer {
     pub fn len(&self) -> usize {
         match &self.0 {
             Repr::Static(bytes) => bytes.len(),
-            Repr::Vec { start, end, .. } | Repr::Shared { start, end, .. } | Repr::Dyn { start, end, .. } => {
-                end - start
-            }
-            Repr::Vectored(parts) => parts.len(),
-            Repr::Events(_) => 0,
+            Repr::Owned(owned) => owned.len(),
         }
     }
 
@@ -199,11 +235,7 @@ impl Buffer {
     pub fn advance(&mut self, count: usize) {
         match &mut self.0 {
             Repr::Static(bytes) => *bytes = bytes.get(count..).unwrap_or_default(),
-            Repr::Vec { start, end, .. } | Repr::Shared { start, end, .. } | Repr::Dyn { start, end, .. } => {
-                *start = start.saturating_add(count).min(*end);
-            }
-            Repr::Vectored(parts) => parts.advance(count),
-            Repr::Events(_) => {}
+            Repr::Owned(owned) => owned.advance(count),
         }
     }
 
@@ -215,7 +247,7 @@ impl Buffer {
     #[inline]
     pub fn into_vec(self) -> Result<Vec<u8>, Self> {
         match self.0 {
-            Repr::Vec { bytes, .. } => Ok(bytes),
+            Repr::Owned(Owned::Vec { bytes, .. }) => Ok(bytes),
             other => Err(Self(other)),
         }
     }
@@ -227,7 +259,7 @@ impl Buffer {
     /// The buffer itself where it is not gathered.
     pub fn into_vectored(self) -> Result<Vectored, Self> {
         match self.0 {
-            Repr::Vectored(parts) => Ok(parts),
+            Repr::Owned(Owned::Vectored(parts)) => Ok(parts),
             other => Err(Self(other)),
         }
     }
@@ -239,7 +271,7 @@ impl Buffer {
     /// The buffer itself where it does not hold events.
     pub fn into_events(self) -> Result<Vec<EpollEvent>, Self> {
         match self.0 {
-            Repr::Events(events) => Ok(events),
+            Repr::Owned(Owned::Events(events)) => Ok(events),
             other => Err(Self(other)),
         }
     }
@@ -249,10 +281,10 @@ impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.0 {
             Repr::Static(_) => "static",
-            Repr::Vec { .. } => "vec",
-            Repr::Shared { .. } | Repr::Dyn { .. } => "shared",
-            Repr::Vectored(_) => "vectored",
-            Repr::Events(_) => "events",
+            Repr::Owned(Owned::Vec { .. }) => "vec",
+            Repr::Owned(Owned::Shared { .. } | Owned::Dyn { .. }) => "shared",
+            Repr::Owned(Owned::Vectored(_)) => "vectored",
+            Repr::Owned(Owned::Events(_)) => "events",
         };
         f.debug_struct("Buffer")
             .field("kind", &kind)
@@ -315,6 +347,6 @@ impl From<Arc<[u8]>> for Buffer {
     #[inline]
     fn from(bytes: Arc<[u8]>) -> Self {
         let end = bytes.len();
-        Self(Repr::Shared { bytes, start: 0, end })
+        Self::owned(Owned::Shared { bytes, start: 0, end })
     }
 }

@@ -133,15 +133,15 @@ impl Drop for Slots {
 
 impl Payload {
     /// The buffer that goes back to the caller.
-    #[inline]
+    #[inline(always)]
     fn finish(self, outcome: Outcome) -> Option<Buffer> {
-        match self {
-            Self::None | Self::Words { .. } => None,
-            Self::Buffer(buffer) => Some(buffer),
-            other => other.finish_other(outcome),
+        if let Self::Buffer(buffer) = self {
+            return Some(buffer);
         }
+        self.finish_other(outcome)
     }
 
+    #[inline(never)]
     fn finish_other(self, outcome: Outcome) -> Option<Buffer> {
         match self {
             Self::None | Self::Words { .. } => None,

@@ -151,6 +151,15 @@ unsafe impl Executor for AnyExecutor {
         }
     }
 
+    #[inline]
+    fn is_plain(&self, count: u32) -> bool {
+        match &self.kind {
+            Kind::Direct(direct) => direct.is_plain(count),
+            Kind::Uring(uring) => uring.is_plain(count),
+            Kind::Kernel(kernel) => kernel.is_plain(count),
+        }
+    }
+
     fn describe(&self) -> Description {
         let name = match &self.kind {
             Kind::Direct(direct) => direct.describe().name,

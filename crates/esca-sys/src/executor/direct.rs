@@ -29,6 +29,11 @@ unsafe impl Executor for Direct {
         Ok(done)
     }
 
+    #[inline]
+    fn is_plain(&self, _: u32) -> bool {
+        true
+    }
+
     fn describe(&self) -> Description {
         Description {
             name: "direct",

@@ -179,6 +179,11 @@ unsafe impl Executor for Kernel {
         Ok(done)
     }
 
+    #[inline]
+    fn is_plain(&self, count: u32) -> bool {
+        count < self.break_even
+    }
+
     fn describe(&self) -> Description {
         Description {
             name: "kernel",

@@ -74,6 +74,14 @@ pub unsafe trait Executor {
     ///   it points to stays valid until this returns.
     unsafe fn run(&mut self, table: &Table<'_>, first: u32, count: u32) -> Result<u32, Errno>;
 
+    /// Whether [`run`](Self::run) would make plain calls, one for each of `count` entries on this thread, and nothing else.
+    /// For a single entry a segment makes the call itself, then.
+    #[inline]
+    fn is_plain(&self, count: u32) -> bool {
+        let _ = count;
+        false
+    }
+
     /// What this executor is.
     fn describe(&self) -> Description;
 }

@@ -312,6 +312,11 @@ unsafe impl Executor for Uring {
         Ok(count)
     }
 
+    #[inline]
+    fn is_plain(&self, count: u32) -> bool {
+        count < self.break_even
+    }
+
     fn describe(&self) -> Description {
         Description {
             name: "io_uring",
