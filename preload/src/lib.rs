@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+#![warn(clippy::cast_possible_truncation)]
+#![cfg_attr(
+    test,
+    allow(
+        dead_code,
+        reason = "a test binary keeps its own libc, so much is not called there"
+    )
+)]
+
+mod helper;
+mod memory;
+mod process;
+mod queue;
+#[cfg(not(test))]
+mod shim;
+mod stats;
+mod sys;
+
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: memory::Mappings = memory::Mappings;

@@ -1,0 +1,308 @@
+//! Runs the records of a segment, by whichever executor there is, and sees to what comes back.
+
+use core::sync::atomic::Ordering;
+
+use batch_table::nr::native as nr;
+use batch_table::{Call, Chain, EntryFlags, Errno, Features, Outcome, Step as Walked, Table};
+use esca_sys::{AnyExecutor, Executor, TableMemory};
+use libc::c_int;
+
+use crate::process::Process;
+use crate::queue::fds::{IN_BATCH, REMAINDER, SYNCHRONOUS, UNCORKED};
+use crate::queue::plan::{self, Step};
+use crate::queue::remainder::{self, Item};
+use crate::queue::segment::{Flushing, Kind, Segment};
+use crate::queue::thread;
+use crate::stats::{self, Reason, STATS};
+use crate::sys::{self, address, int};
+
+/// Entries of a table.
+const CAPACITY: u32 = 256;
+
+/// A table, and what runs it.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    // Declared before `_memory`, which it looks at.
+    table: Table<'static>,
+    executor: AnyExecutor,
+    /// The position behind the last entry.
+    tail: u32,
+    /// The steps of the entries.
+    steps: Vec<Step>,
+    _memory: TableMemory,
+}
+
+/// Values of an option, for the kernel to read.
+static VALUES: [c_int; 2] = [0, 1];
+
+impl Engine {
+    /// A table, and the executor that `ESCA_EXECUTOR` asks for or the best that there is; `None` where that cannot be had.
+    pub(crate) fn new() -> Option<Box<Self>> {
+        let mut executor = AnyExecutor::probe().ok()?;
+        let memory = executor.allocate(CAPACITY).ok()?;
+        // SAFETY: the memory is as `TableMemory` promises: initialised, and touched through this table alone, which is not
+        // handed out and goes with the engine, before the memory does.
+        let table = unsafe { Table::init_raw(memory.pointer(), memory.len(), CAPACITY, Features::KNOWN) };
+        Some(Box::new(Self {
+            table: table.ok()?,
+            executor,
+            tail: 0,
+            steps: Vec::with_capacity(CAPACITY as usize),
+            _memory: memory,
+        }))
+    }
+
+    /// Adds a call to the batch.
+    fn publish(&mut self, step: Step, call: &Call) {
+        let published = self.table.producer().publish(self.tail, call);
+        debug_assert!(published.is_ok(), "`settle` has emptied the entries");
+        self.tail = self.tail.wrapping_add(1);
+        self.steps.push(step);
+    }
+
+    /// A close of this descriptor comes behind what is in the batch.
+    fn closed(&mut self, fd: c_int) {
+        for step in self.steps.iter_mut().rev().take_while(|step| step.fd == fd) {
+            step.closed = true;
+        }
+    }
+
+    /// Runs the batch; every entry is done or cancelled then.
+    fn run(&mut self, own: bool) {
+        // Fits: at most `CAPACITY`.
+        let count = u32::try_from(self.steps.len()).unwrap_or(0);
+        let first = self.tail.wrapping_sub(count);
+        let producer = self.table.producer();
+        let mut done = 0;
+        let mut broken = false;
+        while done < count {
+            let at = first.wrapping_add(done);
+            if broken {
+                self.table.executor().cancel(at);
+                broken = producer.flags(at).contains(EntryFlags::LINK);
+                done += 1;
+                continue;
+            }
+            let mut ran = 0;
+            if own {
+                // SAFETY: the entries are calls on the program's own descriptors, which it asked for; the bytes that they
+                // name are in the arena, which stays as it is until the flush has ended.
+                ran = unsafe { self.executor.run(&self.table, at, count - done) }.unwrap_or(0);
+            }
+            if ran == 0 {
+                // Another thread's ring cannot be used from here, and an executor may fail as a whole.
+                ran = self
+                    .table
+                    .executor()
+                    .walk(at, count - done, &mut Chain::new(), |_, call| {
+                        // SAFETY: as above.
+                        Walked::Done(unsafe { esca_sys::syscall(call.nr, &call.args) })
+                    });
+            }
+            done += ran.clamp(1, count - done);
+            let last = first.wrapping_add(done).wrapping_sub(1);
+            let call = producer.call(last);
+            broken = call.is_linked()
+                && match producer.outcome(last) {
+                    Some(Outcome::Done(result)) => call.breaks_chain(result),
+                    _ => true,
+                };
+        }
+        stats::count(&STATS.calls, u64::from(count));
+    }
+
+    /// Takes the results of the batch.
+    fn settle(&mut self, process: &Process, segment: &Segment) {
+        let count = u32::try_from(self.steps.len()).unwrap_or(0);
+        let first = self.tail.wrapping_sub(count);
+        for (step, offset) in self.steps.drain(..).zip(0..) {
+            let outcome = self.table.producer().take(first.wrapping_add(offset));
+            settle(process, segment, step, outcome.unwrap_or(Outcome::Canceled));
+        }
+    }
+}
+
+/// The bytes of a step.
+fn bytes(segment: &Segment, step: Step) -> *const u8 {
+    segment.arena().wrapping_add(step.start as usize)
+}
+
+/// The call of a step.
+fn call(segment: &Segment, step: Step) -> Call {
+    let fd = int(step.fd);
+    match step.kind {
+        Kind::Send { more } => {
+            // A broken connection is reported by the next call, and that raises the signal.
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | if more { libc::MSG_MORE } else { 0 };
+            let start = address(bytes(segment, step));
+            Call::new(nr::SENDTO, [fd, start, step.len.into(), int(flags), 0, 0])
+        }
+        Kind::Cork(on) => {
+            let value = address(&raw const VALUES[usize::from(on)]);
+            let (level, name) = (int(libc::IPPROTO_TCP), int(libc::TCP_CORK));
+            Call::new(nr::SETSOCKOPT, [fd, level, name, value, 4, 0])
+        }
+        Kind::Shutdown(how) => Call::new(nr::SHUTDOWN, [fd, int(how), 0, 0, 0, 0]),
+        Kind::Close => Call::new(nr::CLOSE, [fd, 0, 0, 0, 0, 0]),
+    }
+}
+
+/// Sees to the result of a step.
+fn settle(process: &Process, segment: &Segment, step: Step, outcome: Outcome) {
+    let Some(fd) = process.fd(step.fd) else {
+        return;
+    };
+    // Behind a close the number may be another thread's already.
+    if !step.closed {
+        fd.clear(IN_BATCH);
+    }
+    let result = match outcome {
+        Outcome::Done(result) => result,
+        Outcome::Canceled if fd.word() & REMAINDER != 0 => {
+            keep(process, segment, step, 0);
+            return;
+        }
+        // The connection broke: what is left of its data goes nowhere, but it is still closed.
+        Outcome::Canceled if matches!(step.kind, Kind::Send { .. }) => return,
+        Outcome::Canceled => {
+            if step.kind == Kind::Close {
+                fd.reset(0);
+            }
+            let call = call(segment, step);
+            // SAFETY: a call on the program's own descriptor that it asked for.
+            unsafe { esca_sys::syscall(call.nr, &call.args) }
+        }
+    };
+    match (step.kind, result.into_result()) {
+        (Kind::Send { .. }, Ok(taken)) if taken >= u64::from(step.len) => {}
+        (Kind::Send { .. }, Ok(taken)) => keep(process, segment, step, u32::try_from(taken).unwrap_or(0)),
+        (Kind::Send { .. }, Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM | Errno::EINTR)) => {
+            keep(process, segment, step, 0);
+        }
+        (Kind::Send { .. }, Err(Errno::ENOTSOCK)) => write(segment, step),
+        // The kernel says so again to the next call, and raises the signal then.
+        _ if step.closed => {}
+        (Kind::Send { .. }, Err(Errno::EPIPE | Errno::EBADF)) => fd.set(SYNCHRONOUS),
+        (Kind::Send { .. }, Err(errno)) => {
+            stats::count(&STATS.latched, 1);
+            fd.latch(errno.raw().into());
+        }
+        (Kind::Cork(false), Ok(_)) => fd.set(UNCORKED),
+        (Kind::Cork(_), _) => fd.clear(UNCORKED),
+        (Kind::Shutdown(_) | Kind::Close, _) => {}
+    }
+}
+
+/// The number was closed and used again behind the shim's back, and is no socket: do what the program asked for.
+#[cold]
+fn write(segment: &Segment, step: Step) {
+    let args = [int(step.fd), address(bytes(segment, step)), step.len.into()];
+    // SAFETY: the bytes are in the arena.
+    let _ = unsafe { sys::call(libc::SYS_write, &args) };
+}
+
+/// Keeps what the kernel did not take.
+#[cold]
+fn keep(process: &Process, segment: &Segment, step: Step, taken: u32) {
+    let item = match step.kind {
+        Kind::Send { more } => {
+            let rest = step.len.saturating_sub(taken) as usize;
+            let start = bytes(segment, step).wrapping_add(taken as usize);
+            // SAFETY: part of the bytes of the step, which are in the arena, written by `append`'s caller, and stay as they
+            // are until the flush has ended.
+            let bytes = unsafe { core::slice::from_raw_parts(start, rest) };
+            Item::Bytes {
+                bytes: bytes.to_vec(),
+                at: 0,
+                more,
+            }
+        }
+        Kind::Cork(on) => Item::Cork(on),
+        Kind::Shutdown(how) => Item::Shutdown(how),
+        Kind::Close => {
+            remainder::close(process, step.fd);
+            return;
+        }
+    };
+    stats::count(&STATS.remainders, 1);
+    remainder::append(process, step.fd, item);
+}
+
+/// Runs all records of a segment.
+pub(crate) fn flush(process: &Process, segment: &Segment, why: Reason) {
+    let Some(mut flushing) = segment.begin() else {
+        return;
+    };
+    stats::flushed(why);
+    let own = thread::has(segment);
+    run(process, &mut flushing, own);
+    let mut closes = 0;
+    for at in 0..flushing.count() {
+        let Some(record) = flushing.record(at) else {
+            break;
+        };
+        if record.kind == Kind::Close {
+            closes += 1;
+        } else if let Some(fd) = process.fd(record.fd) {
+            fd.release(segment.index());
+        }
+    }
+    if closes != 0 {
+        process.closes.fetch_sub(closes, Ordering::AcqRel);
+    }
+    flushing.end();
+}
+
+fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
+    let segment = flushing.segment();
+    let optimise = crate::helper::optimises();
+    let uncorked = |fd| process.fd(fd).is_some_and(|fd| fd.word() & UNCORKED != 0);
+    let plan = |flushing: &Flushing<'_>, at| plan::step(|at| flushing.record(at), at, optimise, uncorked);
+    let mut next = plan(flushing, 0);
+    let mut linked = false;
+    while let Some(step) = next {
+        next = plan(flushing, step.next);
+        let Some(fd) = process.fd(step.fd) else {
+            continue;
+        };
+        let Some(engine) = flushing.engine() else {
+            return;
+        };
+        if fd.word() & IN_BATCH != 0 && !linked {
+            engine.run(own);
+            engine.settle(process, segment);
+        }
+        if fd.word() & REMAINDER != 0 && !linked {
+            keep(process, segment, step, 0);
+            continue;
+        }
+        let full = engine.steps.len() + 1 >= CAPACITY as usize;
+        linked = !full && next.is_some_and(|next| next.fd == step.fd);
+        let mut call = call(segment, step);
+        if linked {
+            call.flags = EntryFlags::LINK;
+        }
+        if step.kind == Kind::Close {
+            // Before the kernel can give the number to somebody else.
+            fd.reset(0);
+            engine.closed(step.fd);
+        } else {
+            fd.set(IN_BATCH);
+        }
+        engine.publish(
+            Step {
+                closed: step.kind == Kind::Close,
+                ..step
+            },
+            &call,
+        );
+        if full {
+            engine.run(own);
+            engine.settle(process, segment);
+        }
+    }
+    if let Some(engine) = flushing.engine() {
+        engine.run(own);
+        engine.settle(process, segment);
+    }
+}

@@ -1,0 +1,254 @@
+//! Promises that came back short.
+//!
+//! The room in the send buffer is asked for before anything is promised, so this takes a kernel that has run out of memory.
+//! What is left is kept and finished before anything else on that descriptor: by the next call on it, whenever the program
+//! waits for events, and by the helper.
+
+use core::sync::atomic::Ordering;
+
+use batch_table::Errno;
+use libc::c_int;
+
+use crate::process::Process;
+use crate::queue::fds::{REMAINDER, SEVERAL, SYNCHRONOUS};
+use crate::stats::{self, STATS};
+use crate::sys::{self, address, int};
+
+/// Something to be done on a descriptor.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Bytes to send, from the index `at` on.
+    Bytes {
+        bytes: Vec<u8>,
+        at: usize,
+        more: bool,
+    },
+    Cork(bool),
+    Shutdown(c_int),
+}
+
+/// What is left to be done on a descriptor.
+#[derive(Debug)]
+pub(crate) struct Remainder {
+    fd: c_int,
+    /// The program has closed it; this is a duplicate under a number of our own.
+    detached: bool,
+    items: std::collections::VecDeque<Item>,
+}
+
+/// The remainders of the process, locked; signals are blocked meanwhile.
+struct Locked<'p> {
+    process: &'p Process,
+    mask: sys::SignalMask,
+}
+
+impl<'p> Locked<'p> {
+    fn new(process: &'p Process) -> Self {
+        let mask = sys::block_signals();
+        while process
+            .remainder_lock
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
+            sys::sleep_ns(20_000);
+        }
+        Self { process, mask }
+    }
+
+    fn list(&mut self) -> &mut Vec<Remainder> {
+        let mut list = self.process.remainder_list.load(Ordering::Acquire);
+        if list.is_null() {
+            list = Box::into_raw(Box::default());
+            self.process.remainder_list.store(list, Ordering::Release);
+        }
+        // SAFETY: from a box that is never freed; the lock makes this the only reference.
+        unsafe { &mut *list }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let left = self.list().len();
+        self.process
+            .remainders
+            .store(u32::try_from(left).unwrap_or(u32::MAX), Ordering::Release);
+        self.process.remainder_lock.store(0, Ordering::Release);
+        sys::restore_signals(self.mask);
+    }
+}
+
+/// What a try to finish gave.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Progress {
+    Done,
+    /// The socket takes no more for now.
+    Blocked,
+    /// The connection is broken; the error, where the program still has to hear of it.
+    Broken(Option<c_int>),
+}
+
+impl Remainder {
+    /// Does what can be done now.
+    fn push(&mut self) -> Progress {
+        while let Some(item) = self.items.front_mut() {
+            match item {
+                Item::Bytes { bytes, at, more } => {
+                    let rest = bytes.get(*at..).unwrap_or_default();
+                    if !rest.is_empty() {
+                        let flags =
+                            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | if *more { libc::MSG_MORE } else { 0 };
+                        let args = [
+                            int(self.fd),
+                            address(rest.as_ptr()),
+                            rest.len() as u64,
+                            int(flags),
+                        ];
+                        // SAFETY: the kernel reads the live bytes of `rest`.
+                        match unsafe { sys::call(libc::SYS_sendto, &args) } {
+                            Ok(taken) => {
+                                *at += usize::try_from(taken).unwrap_or(0);
+                                continue;
+                            }
+                            Err(Errno::EINTR) => continue,
+                            Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => return Progress::Blocked,
+                            Err(Errno::EPIPE | Errno::EBADF) => return Progress::Broken(None),
+                            Err(errno) => return Progress::Broken(Some(errno.raw().into())),
+                        }
+                    }
+                }
+                Item::Cork(on) => {
+                    let _ =
+                        sys::set_socket_option(self.fd, libc::IPPROTO_TCP, libc::TCP_CORK, c_int::from(*on));
+                }
+                Item::Shutdown(how) => {
+                    // SAFETY: touches no memory.
+                    let _ = unsafe { sys::call(libc::SYS_shutdown, &[int(self.fd), int(*how)]) };
+                }
+            }
+            self.items.pop_front();
+        }
+        Progress::Done
+    }
+}
+
+/// Adds something behind what is left on a descriptor.
+#[cold]
+pub(crate) fn append(process: &Process, fd: c_int, item: Item) {
+    if let Some(entry) = process.fd(fd) {
+        entry.set(REMAINDER | SYNCHRONOUS);
+    }
+    let mut locked = Locked::new(process);
+    let list = locked.list();
+    match list.iter_mut().find(|left| left.fd == fd && !left.detached) {
+        Some(left) => left.items.push_back(item),
+        None => list.push(Remainder {
+            fd,
+            detached: false,
+            items: [item].into(),
+        }),
+    }
+    drop(locked);
+    crate::helper::wake(process);
+}
+
+/// Tries to finish all remainders, or that of one descriptor. Says whether nothing is left.
+#[cold]
+pub(crate) fn push(process: &Process, only: Option<c_int>) -> bool {
+    let mut locked = Locked::new(process);
+    let mut all_done = true;
+    locked.list().retain_mut(|left| {
+        if only.is_some_and(|fd| fd != left.fd || left.detached) {
+            return true;
+        }
+        let progress = left.push();
+        if progress == Progress::Blocked {
+            all_done = false;
+            return true;
+        }
+        if left.detached {
+            // SAFETY: a number of our own, made in `close`, that nobody else knows.
+            let _ = unsafe { sys::call(libc::SYS_close, &[int(left.fd)]) };
+        } else if let Some(fd) = process.fd(left.fd) {
+            if let Progress::Broken(Some(errno)) = progress {
+                stats::count(&STATS.latched, 1);
+                fd.latch(errno);
+            }
+            fd.clear(REMAINDER);
+        }
+        false
+    });
+    all_done
+}
+
+/// Closes a descriptor that has a remainder: the number is free at once, and the connection ends when all is sent.
+#[cold]
+pub(crate) fn close(process: &Process, fd: c_int) {
+    if !push(process, Some(fd)) {
+        // Out of the way of programs that count on low numbers.
+        const HIGH: c_int = 512;
+        // SAFETY: touches no memory.
+        let duplicate =
+            unsafe { sys::call(libc::SYS_fcntl, &[int(fd), int(libc::F_DUPFD_CLOEXEC), int(HIGH)]) };
+        let duplicate = duplicate.ok().and_then(|fd| c_int::try_from(fd).ok());
+        if let (Some(duplicate), Some(entry)) = (duplicate, process.fd(fd)) {
+            // The duplicate keeps the connection open, and an epoll instance would go on reporting it.
+            let epoll = entry.epoll();
+            if epoll != 0 && epoll != SEVERAL {
+                let args = [
+                    int(epoll.wrapping_sub(1).cast_signed()),
+                    int(libc::EPOLL_CTL_DEL),
+                    int(fd),
+                    0,
+                ];
+                // SAFETY: this operation reads no memory.
+                let _ = unsafe { sys::call(libc::SYS_epoll_ctl, &args) };
+            }
+            let mut locked = Locked::new(process);
+            if let Some(left) = locked
+                .list()
+                .iter_mut()
+                .find(|left| left.fd == fd && !left.detached)
+            {
+                left.fd = duplicate;
+                left.detached = true;
+            }
+        } else {
+            // No number is left: wait for it.
+            finish(process, Some(fd));
+        }
+    }
+    if let Some(entry) = process.fd(fd) {
+        entry.reset(0);
+    }
+    // SAFETY: the program asked for it.
+    let _ = unsafe { sys::call(libc::SYS_close, &[int(fd)]) };
+}
+
+/// Waits, a second at most, until nothing is left; then resets the connections with something left, so that nobody takes
+/// what arrived for all there is.
+#[cold]
+pub(crate) fn finish(process: &Process, only: Option<c_int>) {
+    for _ in 0..200 {
+        if push(process, only) {
+            return;
+        }
+        sys::sleep_ns(5_000_000);
+    }
+    let mut locked = Locked::new(process);
+    for left in locked.list() {
+        if only.is_some_and(|fd| fd != left.fd) {
+            continue;
+        }
+        let linger = [1_i32, 0];
+        let args = [
+            int(left.fd),
+            int(libc::SOL_SOCKET),
+            int(libc::SO_LINGER),
+            address(linger.as_ptr()),
+            8,
+        ];
+        // SAFETY: the kernel reads the eight bytes of `linger`.
+        let _ = unsafe { sys::call(libc::SYS_setsockopt, &args) };
+        left.items.clear();
+    }
+}
