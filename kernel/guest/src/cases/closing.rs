@@ -65,9 +65,12 @@ fn a_wait_does_not_hold_up_the_close(mut wake: impl Write + Send + 'static, wait
     batch.put(0, &call(nr::CLOSE, &[released(near)]));
     wait(&batch);
     let started = Instant::now();
-    assert_eq!(batch.flush(0, 2), Ok(1), "back to user space before the wait");
+    // Kernels since 6.6 finish the close in the call itself; on others the flush goes back to user space before the wait.
+    match batch.flush(0, 2).expect("no error") {
+        1 => assert_eq!(batch.flush(1, 1), Ok(1)),
+        finished => assert_eq!(finished, 2),
+    }
     assert_eq!(batch.take(0), Some(0));
-    assert_eq!(batch.flush(1, 1), Ok(1));
     assert!(batch.take(1) > Some(0));
     assert!(
         started.elapsed() < Duration::from_secs(20),

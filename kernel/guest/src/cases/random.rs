@@ -37,6 +37,8 @@ struct Memory {
     offset: i64,
     vectors: [[u64; 2]; 2],
     message: [u64; 7],
+    /// Of epoll: what to look for, and what to say when it is there. Also the value of socket options.
+    event: [u32; 3],
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
             offset: 0,
             vectors: [[0; 2]; 2],
             message: [0; 7],
+            event: [5, 77, 0],
         });
         let base = device::address(&memory.bytes);
         memory.vectors = [[base, 100], [base + 1000, 300]];
@@ -91,6 +94,7 @@ impl World {
         let offset = device::address(&self.memory.offset);
         let vectors = device::address(&self.memory.vectors);
         let message = device::address(&self.memory.message);
+        let event = device::address(&self.memory.event);
         let (first, second) = (self.fd(random.below(8)), self.fd(random.below(8)));
         let length = random.pick(&[0, 1, 8, 100, 1000, 3000]);
         let at = base + random.below(1000);
@@ -109,20 +113,13 @@ impl World {
             10 => (nr::SPLICE, [first, 0, second, 0, length, 2]),
             11 => (
                 nr::EPOLL_CTL,
-                [self.fd(6), random.pick(&[1, 2, 3]), first, vectors, 0, 0],
+                [self.fd(6), random.pick(&[1, 2, 3]), first, event, 0, 0],
             ),
             12 => (nr::EPOLL_PWAIT, [self.fd(6), at, 4, 0, 0, 8]),
             13 => (nr::FSYNC, [first, 0, 0, 0, 0, 0]),
             14 => (
                 nr::SETSOCKOPT,
-                [
-                    first,
-                    1,
-                    random.pick(&[2, 9, 15]),
-                    vectors,
-                    random.pick(&[0, 4]),
-                    0,
-                ],
+                [first, 1, random.pick(&[2, 9, 15]), event, random.pick(&[0, 4]), 0],
             ),
             15 => (nr::ACCEPT4, [first, 0, 0, 0, 0, 0]),
             16 => (nr::CLOSE, [u64::from(u32::MAX), 0, 0, 0, 0, 0]),
