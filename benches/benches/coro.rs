@@ -3,8 +3,7 @@
 mod support;
 
 use anyhow::Result;
-use benches::compare::Options;
-use benches::coro::{Order, create, flat, nested, round_robin};
+use benches::coro::{Order, create, create_acquired, create_owned, flat, nested, round_robin};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn one(criterion: &mut Criterion) -> Result<()> {
@@ -12,13 +11,15 @@ fn one(criterion: &mut Criterion) -> Result<()> {
     support::bench(criterion, nested::<1>()?);
     support::bench(criterion, nested::<4>()?);
     support::bench(criterion, create()?);
+    support::bench(criterion, create_owned()?);
+    support::bench(criterion, create_acquired()?);
     Ok(())
 }
 
 fn many(criterion: &mut Criterion) -> Result<()> {
     for count in [32, 1_000, 10_000, 100_000] {
         for order in [Order::Sequential, Order::Random] {
-            support::bench(criterion, round_robin(count, order, &Options { quick: true })?);
+            support::bench(criterion, round_robin(count, order)?);
         }
     }
     Ok(())

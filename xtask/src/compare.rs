@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::toolchain;
 use crate::workspace::{Workspace, cargo};
 
 const NAMES: [&str; 5] = ["coro", "wheel", "trie", "batch", "server"];
@@ -37,6 +38,9 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
             bail!("the example server does not build");
         }
     }
+    if name == Some("coro") {
+        build_for_aarch64(workspace, cargo())?;
+    }
     let status = cargo()
         .args(["run", "--release", "-p", "benches", "--bin", "compare", "--"])
         .args(arguments)
@@ -47,4 +51,19 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Builds the program whose instructions are counted under an emulator; the comparison looks for it in the target folder.
+fn build_for_aarch64(workspace: &Workspace, mut cargo: Command) -> Result<()> {
+    let Some(library) = toolchain::aarch64_linux() else {
+        println!("no compiler here has a library for AArch64, so its instructions are not counted\n");
+        return Ok(());
+    };
+    cargo.args(["build", "--release", "--target", "aarch64-unknown-linux-gnu"]);
+    cargo.args(["-p", "benches", "--bin", "coro_instructions"]);
+    library.apply(&mut cargo, &workspace.target);
+    if !cargo.status().context("cannot start cargo")?.success() {
+        bail!("the program whose instructions are counted does not build for AArch64");
+    }
+    Ok(())
 }

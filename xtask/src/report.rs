@@ -60,6 +60,13 @@ impl Outcome {
         }
     }
 
+    /// Takes in what another part of the stage has found.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        self.missing.extend(other.missing);
+        self.notes.extend(other.notes);
+    }
+
     /// Where nothing may be missing, what is missing has failed.
     pub(crate) fn strict(mut self) -> Self {
         let missing = self.missing.len() as u64;

@@ -44,7 +44,7 @@ pub fn resume_flat(candidate: Candidate, resumes: u64) -> Result<u64> {
 pub(super) fn figures(report: &mut Report) -> Result<()> {
     let Some(program) = find_program()? else {
         println!(
-            "no AArch64 instruction counts: build `{PROGRAM}` of this package for aarch64-unknown-linux-gnu\n"
+            "no AArch64 instruction counts: `{PROGRAM}` is not built, `cargo xtask compare coro` sees to it\n"
         );
         return Ok(());
     };

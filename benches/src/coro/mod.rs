@@ -13,7 +13,7 @@ pub use candidate::Candidate;
 pub(crate) use contestant::{Complete, Resume, Spawn, body, through_frames};
 pub use instructions::resume_flat;
 pub use memory::report_own_memory;
-pub use workloads::{Order, create, flat, nested, round_robin};
+pub use workloads::{Order, create, create_acquired, create_owned, flat, nested, round_robin};
 
 use crate::compare::{Options, Report};
 
@@ -28,9 +28,11 @@ pub fn run(options: &Options) -> Result<Report> {
     report.measure(options, nested::<1>()?)?;
     report.measure(options, nested::<4>()?)?;
     report.measure(options, create()?)?;
+    report.measure(options, create_owned()?)?;
+    report.measure(options, create_acquired()?)?;
     for count in [32, 1_000, 10_000, 100_000] {
         for order in [Order::Sequential, Order::Random] {
-            report.measure_rebuilt(options, || round_robin(count, order, options))?;
+            report.measure_rebuilt(options, || round_robin(count, order))?;
         }
     }
     memory::figures(&mut report)?;

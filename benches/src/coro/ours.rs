@@ -34,6 +34,7 @@ impl Spawn for CoroAsm {
     }
 }
 
+/// Takes a stack out of the pool for each coroutine, which returns it.
 impl Complete for CoroAsm {
     #[inline(always)]
     fn complete(&mut self, id: u64, input: u64) -> u64 {
@@ -41,10 +42,60 @@ impl Complete for CoroAsm {
             .0
             .acquire()
             .expect("the stack comes back at the end of each call");
-        let mut coroutine = Coroutine::<u64, (), u64, _>::with_stack(stack, move |_, input| input ^ id);
-        match coroutine.resume(input) {
-            CoroutineState::Complete(output) => output,
-            CoroutineState::Yielded(()) => unreachable!("it never suspends"),
-        }
+        let mut coroutine = Completing::with_stack(stack, move |_, input| input ^ id);
+        result(coroutine.resume(input))
+    }
+}
+
+type Completing = Coroutine<u64, (), u64, PooledStack>;
+
+fn result(state: CoroutineState<(), u64>) -> u64 {
+    match state {
+        CoroutineState::Complete(output) => output,
+        CoroutineState::Yielded(()) => unreachable!("it never suspends"),
+    }
+}
+
+/// Keeps one coroutine and gives it a new body each time.
+pub(super) struct CoroAsmReset(Completing);
+
+impl CoroAsmReset {
+    pub(super) fn new() -> Result<Self> {
+        let stack = CoroAsm::new(1)?.0.acquire()?;
+        let mut coroutine = Completing::with_stack(stack, |_, input| input);
+        result(coroutine.resume(0));
+        Ok(Self(coroutine))
+    }
+}
+
+impl Complete for CoroAsmReset {
+    #[inline(always)]
+    fn complete(&mut self, id: u64, input: u64) -> u64 {
+        let accepted = self.0.reset(move |_, input| input ^ id);
+        debug_assert!(accepted.is_ok(), "the coroutine is complete");
+        result(self.0.resume(input))
+    }
+}
+
+/// Makes each coroutine on a stack that it takes and gives back.
+pub(super) struct CoroAsmOwned(Option<PooledStack>);
+
+impl CoroAsmOwned {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self(Some(CoroAsm::new(1)?.0.acquire()?)))
+    }
+}
+
+impl Complete for CoroAsmOwned {
+    #[inline(always)]
+    fn complete(&mut self, id: u64, input: u64) -> u64 {
+        let stack = self
+            .0
+            .take()
+            .expect("the stack comes back at the end of each call");
+        let mut coroutine = Completing::with_stack(stack, move |_, input| input ^ id);
+        let output = result(coroutine.resume(input));
+        self.0 = coroutine.into_stack().ok();
+        output
     }
 }

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use super::contestant::STACK_BYTES;
-use super::ours::CoroAsm;
+use super::ours::{CoroAsm, CoroAsmOwned, CoroAsmReset};
 use super::{Complete, Resume, Spawn, through_frames};
-use crate::compare::{Options, Workload};
+use crate::compare::Workload;
 use crate::rivals::{
     Arena, BoxedFuture, Corosensei, CorosenseiOwned, CorosenseiScoped, Generator, GeneratorReused, Ucontext,
     UcontextPooled,
@@ -17,6 +17,11 @@ const OPERATIONS: u64 = 2_000;
 /// A guarded mapping takes two of the 65,530 that a process may have by default, so contestants without an arena
 /// of guarded stacks stay below this many coroutines.
 const GUARDED_MAPPINGS: usize = 30_000;
+/// Coroutines of one contestant that are made in a row, before the next contestant's turn.
+const TURN: usize = 64;
+/// How often a pass resumes each of so many coroutines that a pass fills a round: the first sweep finds what the
+/// contestant before has left in the caches.
+const SWEEPS_OF_MOST: usize = 10;
 const OURS: &str = "coro_asm";
 const ID: u64 = 0x5bd1_e995;
 
@@ -104,7 +109,7 @@ impl Order {
 /// # Errors
 ///
 /// When the stacks cannot be mapped.
-pub fn round_robin(count: usize, order: Order, options: &Options) -> Result<Workload<'static>> {
+pub fn round_robin(count: usize, order: Order) -> Result<Workload<'static>> {
     let size = if count < 10_000 {
         count.to_string()
     } else {
@@ -112,51 +117,93 @@ pub fn round_robin(count: usize, order: Order, options: &Options) -> Result<Work
     };
     let suffix = if order == Order::Random { "_random" } else { "" };
     let indices = order.indices(count);
-    let each = |indices: &Rc<[u32]>| Rc::clone(indices);
-
-    let mut workload = Workload::new(format!("coro.rr{size}{suffix}"), count as u64)
-        .processor_time()
-        .ours(OURS, many(CoroAsm::new(count)?, each(&indices))?);
+    let mut lots: Vec<(&str, Box<dyn Lot>)> = vec![(OURS, lot(CoroAsm::new(count)?))];
     if count <= GUARDED_MAPPINGS / 2 {
-        workload = workload
-            .rival(
-                "corosensei",
-                many(Corosensei::with_default_stacks(STACK_BYTES), each(&indices))?,
-            )
-            .rival("generator", many(Generator::new(STACK_BYTES), each(&indices))?);
+        lots.push(("corosensei", lot(Corosensei::with_default_stacks(STACK_BYTES))));
+        lots.push(("generator", lot(Generator::new(STACK_BYTES))));
     }
-    workload = workload
-        .rival(
-            "corosensei_arena",
-            many(Corosensei::on_arena(Arena::new(count, false)?), each(&indices))?,
-        )
-        .rival(
-            "corosensei_coloured",
-            many(Corosensei::on_arena(Arena::new(count, true)?), each(&indices))?,
-        )
-        .rival("future", many(BoxedFuture::new(), each(&indices))?);
-    // A pass over 100,000 cold contexts takes a tenth of a second.
-    if count <= GUARDED_MAPPINGS || !options.quick {
-        workload = workload.rival(
-            "ucontext",
-            many(Ucontext::on_arena(Arena::new(count, false)?), indices)?,
-        );
+    lots.push((
+        "corosensei_arena",
+        lot(Corosensei::on_arena(Arena::new(count, false)?)),
+    ));
+    lots.push((
+        "corosensei_coloured",
+        lot(Corosensei::on_arena(Arena::new(count, true)?)),
+    ));
+    lots.push(("future", lot(BoxedFuture::new())));
+    // A sweep over 100,000 cold contexts takes a tenth of a second.
+    if count <= GUARDED_MAPPINGS {
+        lots.push(("ucontext", lot(Ucontext::on_arena(Arena::new(count, false)?))));
     }
-    Ok(workload)
+    // By turns, for whoever came first would get the scraps of memory that other programs have left, and pages that
+    // are scattered cost more to translate.
+    for start in (0..count).step_by(TURN) {
+        for (_, lot) in &mut lots {
+            for id in start..count.min(start + TURN) {
+                lot.add(id as u64)?;
+            }
+        }
+    }
+    let sweeps = if count > GUARDED_MAPPINGS {
+        SWEEPS_OF_MOST
+    } else {
+        1
+    };
+    let workload = Workload::new(format!("coro.rr{size}{suffix}"), (count * sweeps) as u64).processor_time();
+    Ok(lots.into_iter().fold(workload, |workload, (name, lot)| {
+        let pass = lot.pass(Rc::clone(&indices), sweeps);
+        if name == OURS {
+            workload.ours(name, pass)
+        } else {
+            workload.rival(name, pass)
+        }
+    }))
 }
 
-fn many<S: Spawn>(mut spawner: S, order: Rc<[u32]>) -> Result<impl FnMut() -> u64> {
-    let mut coroutines = (0..order.len() as u64)
-        .map(|id| spawner.spawn::<0>(id << 20))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(move || {
-        order.iter().fold(0, |sum: u64, &index| {
-            sum.rotate_left(1) ^ coroutines[index as usize].resume(u64::from(index))
-        })
+/// Coroutines of one contestant that are being made in turn with the others'.
+trait Lot {
+    fn add(&mut self, id: u64) -> Result<()>;
+
+    /// Resumes each once, in this order.
+    fn pass(self: Box<Self>, order: Rc<[u32]>, sweeps: usize) -> Box<dyn FnMut() -> u64>;
+}
+
+struct Spawned<S: Spawn> {
+    coroutines: Vec<S::Coroutine>,
+    spawner: S,
+}
+
+fn lot<S: Spawn + 'static>(spawner: S) -> Box<dyn Lot> {
+    Box::new(Spawned {
+        coroutines: Vec::new(),
+        spawner,
     })
 }
 
-/// Create a coroutine on a pooled stack, run it to its end, give the stack back.
+impl<S: Spawn + 'static> Lot for Spawned<S> {
+    fn add(&mut self, id: u64) -> Result<()> {
+        let mut coroutine = self.spawner.spawn::<0>(id << 20)?;
+        // So that its stack is there.
+        coroutine.resume(0);
+        self.coroutines.push(coroutine);
+        Ok(())
+    }
+
+    fn pass(self: Box<Self>, order: Rc<[u32]>, sweeps: usize) -> Box<dyn FnMut() -> u64> {
+        let mut lot = self;
+        Box::new(move || {
+            let coroutines = &mut lot.coroutines[..];
+            (0..sweeps).fold(0, |sum, _| {
+                order.iter().fold(sum, |sum: u64, &index| {
+                    sum.rotate_left(1) ^ coroutines[index as usize].resume(u64::from(index))
+                })
+            })
+        })
+    }
+}
+
+/// Create a coroutine, run it to its end, and again on the same stack, which stays in hand: each in the quickest form that
+/// it has.
 ///
 /// # Errors
 ///
@@ -164,11 +211,35 @@ fn many<S: Spawn>(mut spawner: S, order: Rc<[u32]>) -> Result<impl FnMut() -> u6
 pub fn create() -> Result<Workload<'static>> {
     Ok(Workload::new("coro.create", OPERATIONS)
         .processor_time()
-        .ours(OURS, completions(CoroAsm::new(1)?))
+        .ours(OURS, completions(CoroAsmReset::new()?))
         .rival("corosensei", completions(CorosenseiScoped::new()?))
-        .rival("corosensei_owned", completions(CorosenseiOwned::new()?))
         .rival("generator", completions(GeneratorReused::new()))
         .rival("ucontext", completions(UcontextPooled::new()?)))
+}
+
+/// The same where each coroutine owns its stack and gives it up at its end.
+///
+/// # Errors
+///
+/// When a stack cannot be mapped.
+pub fn create_owned() -> Result<Workload<'static>> {
+    Ok(Workload::new("coro.create_owned", OPERATIONS)
+        .processor_time()
+        .ours(OURS, completions(CoroAsmOwned::new()?))
+        .rival("corosensei", completions(CorosenseiOwned::new()?)))
+}
+
+/// The same where ours takes a stack out of its pool each time. The others have no pool, so theirs is in hand.
+///
+/// # Errors
+///
+/// When a stack cannot be mapped.
+pub fn create_acquired() -> Result<Workload<'static>> {
+    Ok(Workload::new("coro.create_acquired", OPERATIONS)
+        .processor_time()
+        .ours(OURS, completions(CoroAsm::new(1)?))
+        .rival("corosensei", completions(CorosenseiScoped::new()?))
+        .rival("corosensei_owned", completions(CorosenseiOwned::new()?)))
 }
 
 fn completions(mut pool: impl Complete) -> impl FnMut() -> u64 {
@@ -183,11 +254,14 @@ fn completions(mut pool: impl Complete) -> impl FnMut() -> u64 {
 mod tests {
     use super::*;
 
+    use crate::compare::Options;
+
     const QUICK: Options = Options { quick: true };
 
     #[test]
     fn contestants_agree_on_one_coroutine() {
-        for workload in [flat(), nested::<1>(), nested::<4>(), create()] {
+        let creating = [create(), create_owned(), create_acquired()];
+        for workload in [flat(), nested::<1>(), nested::<4>()].into_iter().chain(creating) {
             workload.unwrap().run(&QUICK, 2).unwrap();
         }
     }
@@ -195,7 +269,7 @@ mod tests {
     #[test]
     fn contestants_agree_on_many_coroutines() {
         for order in [Order::Sequential, Order::Random] {
-            round_robin(100, order, &QUICK).unwrap().run(&QUICK, 2).unwrap();
+            round_robin(100, order).unwrap().run(&QUICK, 2).unwrap();
         }
     }
 

@@ -173,13 +173,14 @@ unsafe extern "C" fn body(_first: Word, link: NonNull<Link>, _signal: usize) -> 
     Word::uninit()
 }
 
-fn exercise(switches: u64) {
+/// A round is two switches: a resume, and a suspension or the end.
+fn exercise(rounds: u64) {
     let pool = pool();
     let stack = pool.acquire().expect("a stack");
     // SAFETY: the stack is large enough for `body`, and outlives the context.
     let mut context = unsafe { Context::new(stack.base(), body) };
-    for round in 0..switches {
-        let signal = if round + 1 == switches { STOP } else { 0 };
+    for round in 0..rounds {
+        let signal = if round + 1 == rounds { STOP } else { 0 };
         check("the resumer", round, || {
             // SAFETY: each context is resumed once.
             let (next, _) = unsafe { raw::resume(context, stack.base(), MaybeUninit::uninit(), signal) };
@@ -190,18 +191,25 @@ fn exercise(switches: u64) {
 }
 
 #[test]
-fn survive_a_million_switches() {
+fn survive_many_switches() {
     exercise(if cfg!(target_arch = "aarch64") {
-        200_000
+        100_000
     } else {
-        1_000_000
+        500_000
     });
 }
 
+/// For seconds with `cargo test --config profile.dev.package.coro-asm.opt-level=3 -p coro-asm --features std --test registers
+/// -- --ignored`; unoptimised it takes minutes. `CORO_ASM_SWITCHES` in the environment is another number.
 #[test]
-#[ignore = "minutes long"]
+#[ignore = "minutes long without optimisation"]
 fn survive_a_hundred_million_switches() {
-    exercise(100_000_000);
+    let switches = std::env::var("CORO_ASM_SWITCHES").ok();
+    exercise(
+        switches.map_or(100_000_000, |number| {
+            number.parse::<u64>().expect("a number of switches")
+        }) / 2,
+    );
 }
 
 #[test]

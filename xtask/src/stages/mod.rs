@@ -4,6 +4,7 @@ mod aarch64;
 mod abi;
 mod bare;
 mod bench;
+mod coro;
 mod fuzz;
 mod lint;
 mod loom;
@@ -110,6 +111,12 @@ pub(crate) const STAGES: &[Stage] = &[
         "what gdb, Valgrind and objdump see of coroutines, on both architectures",
         [120, 60],
         tools::run,
+    ),
+    stage(
+        "coro",
+        "coroutines over a hundred million switches, on both architectures",
+        [120, 240],
+        coro::run,
     ),
     stage(
         "loom",

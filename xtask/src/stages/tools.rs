@@ -14,17 +14,12 @@ const EMULATED: [(&str, &str); 2] = [("gdb-multiarch", "gdb"), ("aarch64-linux-g
 
 pub(super) fn run(context: &Context) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut add = |found: Outcome| {
-        outcome.counts.add(found.counts);
-        outcome.missing.extend(found.missing);
-        outcome.notes.extend(found.notes);
-    };
     for (program, test) in HERE {
         if on_path(program) {
             let mut command = context.runner.cargo(["test"]);
-            add(tested(context, command.args(arguments(test)))?);
+            outcome.add(tested(context, command.args(arguments(test)))?);
         } else {
-            add(Outcome::missing(&format!("no {program}")));
+            outcome.add(Outcome::missing(&format!("no {program}")));
         }
     }
     if std::env::consts::ARCH == "aarch64" {
@@ -37,9 +32,9 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
                     .runner
                     .cargo(["test", "--target", "aarch64-unknown-linux-gnu"]);
                 library.apply(&mut command, &context.workspace.target);
-                add(tested(context, command.args(arguments(test)))?);
+                outcome.add(tested(context, command.args(arguments(test)))?);
             }
-            _ => add(Outcome::missing(&format!(
+            _ => outcome.add(Outcome::missing(&format!(
                 "no {program}, or no library to build for it with"
             ))),
         }

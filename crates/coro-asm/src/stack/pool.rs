@@ -18,7 +18,7 @@ const SLAB: usize = 64;
 ///
 /// Tops at equal offsets in their pages would share a few sets of the first-level cache, so that each switch among more
 /// than a dozen coroutines missed it.
-const COLOURS: usize = 16;
+const COLOURS: usize = 32;
 
 /// Bytes in a cache line, or a divisor of it.
 const LINE: usize = 64;
@@ -27,7 +27,7 @@ const LINE: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StackPoolConfig {
-    /// Bytes of memory for each stack, rounded up to whole pages; the guard page comes on top. Just under 1 KiB of
+    /// Bytes of memory for each stack, rounded up to whole pages; the guard page comes on top. Just under 2 KiB of
     /// it is not usable, for it spreads the tops over the cache. Pages become resident when they are first touched.
     pub stack_size: usize,
     /// The most stacks that exist at a time. Only addresses are reserved for them.

@@ -1,0 +1,56 @@
+//! Coroutines under conditions of their own: switches by the hundred million.
+
+use anyhow::Result;
+
+use super::units::tested;
+use crate::context::Context;
+use crate::report::Outcome;
+use crate::toolchain::{self, on_path};
+
+/// Optimises the crate and its tests, and not what they depend on, which other stages have built.
+const OPTIMISED: [&str; 2] = ["--config", "profile.dev.package.coro-asm.opt-level=3"];
+
+/// What an emulator switches in some twenty seconds.
+const EMULATED_SWITCHES: &str = "20000000";
+
+pub(super) fn run(context: &Context) -> Result<Outcome> {
+    let mut outcome = registers(context)?;
+    if std::env::consts::ARCH != "aarch64" {
+        outcome.add(registers_emulated(context)?);
+    }
+    Ok(outcome)
+}
+
+/// Every register that a call preserves, over many switches.
+fn registers(context: &Context) -> Result<Outcome> {
+    let mut command = context.runner.cargo(["test"]);
+    command.args(OPTIMISED).args(REGISTERS);
+    tested(context, &mut command)
+}
+
+const REGISTERS: [&str; 7] = [
+    "-p",
+    "coro-asm",
+    "--all-features",
+    "--test",
+    "registers",
+    "--",
+    "--ignored",
+];
+
+fn registers_emulated(context: &Context) -> Result<Outcome> {
+    let Some(library) = toolchain::aarch64_linux().filter(|_| on_path("qemu-aarch64")) else {
+        return Ok(Outcome::missing(
+            "no qemu-aarch64, or no library to build for it with",
+        ));
+    };
+    let mut command = context
+        .runner
+        .cargo(["test", "--target", "aarch64-unknown-linux-gnu"]);
+    library.apply(&mut command, &context.workspace.target);
+    if !context.long {
+        command.env("CORO_ASM_SWITCHES", EMULATED_SWITCHES);
+    }
+    command.args(OPTIMISED).args(REGISTERS);
+    tested(context, &mut command)
+}
