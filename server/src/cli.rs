@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +47,8 @@ pub(crate) fn run() -> Result<(), String> {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        // Colours would need the feature `ansi`; asking for them without it is a panic in debug builds.
+        .with_ansi(false)
         .with_target(false)
         .init();
     let builder = builder(&arguments)?.check().map_err(|error| error.to_string())?;
