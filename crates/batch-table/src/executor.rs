@@ -38,6 +38,18 @@ impl<'a> ExecutorView<'a> {
         (state == State::Ready.to_raw()).then(|| self.copy(position))
     }
 
+    /// Number and flags of the entry of `position` if it is ready, else `None`: what it takes to decide who runs it.
+    #[inline]
+    #[must_use]
+    pub fn peek(&self, position: u32) -> Option<(u32, EntryFlags)> {
+        let entry = self.table.entry(position);
+        let state = entry.state.load(Ordering::Acquire);
+        (state == State::Ready.to_raw()).then(|| {
+            let flags = EntryFlags::from_raw(entry.flags.load(Ordering::Relaxed));
+            (entry.nr.load(Ordering::Relaxed), flags)
+        })
+    }
+
     /// Each field once, whatever the state.
     #[inline]
     pub(crate) fn copy(&self, position: u32) -> Call {

@@ -5,7 +5,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use batch_table::{Chain, Errno, Step, Table, device, table_size};
+use batch_table::{Chain, EntryFlags, Errno, Step, Table, device, table_size};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -33,8 +33,10 @@ pub enum KernelError {
     Missing,
     /// The device may not be opened by this user.
     Permission,
-    /// Opening failed otherwise.
+    /// Opening failed otherwise, or it is no device of this kind.
     Open(Errno),
+    /// The module makes tables of another version.
+    Version(u32),
 }
 
 impl fmt::Display for KernelError {
@@ -52,6 +54,11 @@ impl fmt::Display for KernelError {
                 "{path} may not be opened by this user: its mode is 0600 unless a rule says more"
             ),
             Self::Open(errno) => write!(f, "{path} could not be opened: {errno}"),
+            Self::Version(version) => write!(
+                f,
+                "{path} has tables of version {version} where {} is needed",
+                batch_table::VERSION
+            ),
         }
     }
 }
@@ -63,6 +70,8 @@ impl core::error::Error for KernelError {}
 #[derive(Debug)]
 pub struct Kernel {
     device: OwnedFd,
+    /// What the module said when it was opened.
+    query: device::Query,
     break_even: u32,
 }
 
@@ -75,14 +84,26 @@ impl Kernel {
     pub fn new() -> Result<Self, KernelError> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         match open(device::PATH, flags, Mode::empty()).map_err(from_rustix) {
-            Ok(device) => Ok(Self {
-                device,
-                break_even: BREAK_EVEN,
-            }),
+            Ok(device) => Self::of(device),
             Err(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV) => Err(KernelError::Missing),
             Err(Errno::EACCES | Errno::EPERM) => Err(KernelError::Permission),
             Err(errno) => Err(KernelError::Open(errno)),
         }
+    }
+
+    fn of(device: OwnedFd) -> Result<Self, KernelError> {
+        let mut query = device::Query::default();
+        // SAFETY: the request writes a `Query`, and to nothing else; the argument is the address of one.
+        let asked = unsafe { ioctl(&device, device::QUERY, crate::address(&raw mut query)) };
+        asked.map_err(KernelError::Open)?;
+        if query.version != u32::from(batch_table::VERSION) {
+            return Err(KernelError::Version(query.version));
+        }
+        Ok(Self {
+            device,
+            query,
+            break_even: BREAK_EVEN,
+        })
     }
 
     /// Sets the fewest entries that go to the module. For tests and measurements.
@@ -90,32 +111,59 @@ impl Kernel {
         self.break_even = entries.max(1);
     }
 
-    fn ioctl(&self, request: u32, argument: u64) -> Result<u64, Errno> {
-        let fd = u64::try_from(self.device.as_raw_fd()).map_err(|_| Errno::EBADF)?;
-        // SAFETY: the requests read and write nothing but the table, whose entries the caller of `run` vouches for.
-        unsafe { crate::syscall(IOCTL, &[fd, request.into(), argument, 0, 0, 0]) }.into_result()
+    /// What the module has run for this executor.
+    ///
+    /// # Errors
+    ///
+    /// What the `ioctl` says, for instance `ENOTTY` from a module of another version.
+    pub fn stats(&self) -> Result<device::Stats, Errno> {
+        let mut stats = device::Stats::default();
+        // SAFETY: the request writes a `Stats`, and to nothing else; the argument is the address of one.
+        unsafe { ioctl(&self.device, device::STATS, crate::address(&raw mut stats)) }?;
+        Ok(stats)
     }
 
-    /// How many of the `count` entries from `first` on the module would run.
-    ///
-    /// A batch ends behind a close when it goes on with a call that may wait: the kernel finishes a close only on the way
-    /// back to user space.
-    fn eligible(table: &Table<'_>, first: u32, count: u32) -> u32 {
-        let mut closed = false;
+    /// A request whose argument is a number.
+    fn ioctl(&self, request: u32, argument: u64) -> Result<u64, Errno> {
+        // SAFETY: setting up and flushing read and write nothing but the table, whose entries the caller of `run` vouches
+        // for.
+        unsafe { ioctl(&self.device, request, argument) }
+    }
+
+    /// How many of the `count` entries from `first` on go to the module: whole chains that it runs all of, because what
+    /// becomes of an entry decides over the rest of its chain.
+    fn eligible(&self, table: &Table<'_>, first: u32, count: u32) -> u32 {
         let mut eligible = 0;
-        while eligible < count {
-            let Some(call) = table.executor().fetch(first.wrapping_add(eligible)) else {
-                break;
-            };
-            let waits = call.nr == batch_table::nr::native::EPOLL_PWAIT;
-            if !device::ALLOWED.contains(&call.nr) || waits && closed {
-                break;
+        for index in 0..count {
+            match table.executor().peek(first.wrapping_add(index)) {
+                Some((nr, flags)) if self.query.runs(nr) => {
+                    if !flags.contains(EntryFlags::LINK) || index + 1 == count {
+                        eligible = index + 1;
+                    }
+                }
+                _ => break,
             }
-            closed |= call.nr == batch_table::nr::native::CLOSE;
-            eligible += 1;
         }
         eligible
     }
+
+    /// How many of the `count` entries from `first` on belong to the first chain.
+    fn first_chain(table: &Table<'_>, first: u32, count: u32) -> u32 {
+        let linked = |index: &u32| {
+            let entry = table.executor().peek(first.wrapping_add(*index));
+            entry.is_some_and(|(_, flags)| flags.contains(EntryFlags::LINK))
+        };
+        (0..count - 1).find(|index| !linked(index)).unwrap_or(count - 1) + 1
+    }
+}
+
+/// # Safety
+///
+/// - The request with this argument must be sound to make: see [`device`].
+unsafe fn ioctl(device: &OwnedFd, request: u32, argument: u64) -> Result<u64, Errno> {
+    let fd = u64::try_from(device.as_raw_fd()).map_err(|_| Errno::EBADF)?;
+    // SAFETY: what the request does to memory is what this function's caller vouches for; `fd` is open.
+    unsafe { crate::syscall(IOCTL, &[fd, request.into(), argument, 0, 0, 0]) }.into_result()
 }
 
 /// # Safety
@@ -155,22 +203,22 @@ unsafe impl Executor for Kernel {
     }
 
     unsafe fn run(&mut self, table: &Table<'_>, first: u32, count: u32) -> Result<u32, Errno> {
-        let eligible = if count >= self.break_even {
-            Self::eligible(table, first, count)
-        } else {
-            0
-        };
-        if eligible >= self.break_even {
-            let argument = device::flush_argument(first, eligible, table.capacity());
-            if let Ok(done @ 1..) = self.ioctl(device::FLUSH, argument) {
-                return Ok(u32::try_from(done).unwrap_or(eligible).min(eligible));
-            }
-            // A signal came before the first entry, or the module refuses this task: no entry was touched.
-        }
         let plain = if count < self.break_even {
             count
         } else {
-            eligible.max(1)
+            let eligible = self.eligible(table, first, count);
+            if eligible >= self.break_even {
+                let argument = device::flush_argument(first, eligible, table.capacity());
+                if let Ok(done @ 1..) = self.ioctl(device::FLUSH, argument) {
+                    return Ok(u32::try_from(done).unwrap_or(eligible).min(eligible));
+                }
+                // A signal came before the first entry, or the module refuses this task: no entry was touched.
+            }
+            if eligible == 0 {
+                Self::first_chain(table, first, count)
+            } else {
+                eligible
+            }
         };
         let done = table.executor().walk(first, plain, &mut Chain::new(), |_, call| {
             // SAFETY: the caller's promise covers the whole batch.

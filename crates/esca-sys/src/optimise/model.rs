@@ -249,8 +249,8 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
                 token: 0,
                 payload,
                 hint,
-                first,
-                second,
+                _first: first,
+                _second: second,
             },
         );
         table.producer().publish(position, &call).unwrap();

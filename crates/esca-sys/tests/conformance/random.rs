@@ -174,7 +174,8 @@ pub(crate) fn batches_equal_plain_calls<X: Executor>(make: impl Fn() -> X) {
     let batch = proptest::collection::vec((action(), any::<bool>()), 1..24);
     let flush_at = proptest::collection::vec(0_u8..8, 24);
     let mut runner = TestRunner::new(Config {
-        cases: 10_000,
+        // A machine under emulation takes a hundred times as long.
+        cases: if cfg!(esca_guest) { 200 } else { 10_000 },
         failure_persistence: None,
         ..Config::default()
     });
