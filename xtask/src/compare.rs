@@ -4,12 +4,15 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::kernel;
 use crate::toolchain;
 use crate::workspace::{Workspace, cargo};
 
-const NAMES: [&str; 5] = ["coro", "wheel", "trie", "batch", "server"];
+const NAMES: [&str; 6] = ["coro", "wheel", "trie", "batch", "server", KERNEL];
+/// Measured in machines under emulation.
+const KERNEL: &str = "kernel";
 
-pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<ExitCode> {
     let mut name = None;
     for word in arguments {
         match word.as_str() {
@@ -23,6 +26,9 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
     }
     if name.is_none() {
         bail!("compare what? one of {}", NAMES.join(", "));
+    }
+    if name == Some(KERNEL) {
+        return kernel::compare(workspace, arguments.iter().any(|word| word == "--quick"));
     }
     let cargo = || {
         let mut command = Command::new(cargo());
@@ -39,7 +45,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[String]) -> Result<Exi
         }
     }
     if name == Some("coro") {
-        build_for_aarch64(workspace, cargo())?;
+        build_for_aarch64(&workspace, cargo())?;
     }
     let status = cargo()
         .args(["run", "--release", "-p", "benches", "--bin", "compare", "--"])

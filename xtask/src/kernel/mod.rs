@@ -1,6 +1,7 @@
 //! `kernel`: the module built against Debian's kernels, and tested in machines under QEMU.
 
 mod apt;
+mod bench;
 mod emulator;
 mod guest;
 mod initrd;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use self::apt::Apt;
+pub(crate) use self::bench::compare;
 use self::emulator::Emulator;
 use self::guest::Guest;
 use self::target::{ALL, Arch, Series, Target};
