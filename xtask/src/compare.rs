@@ -8,7 +8,7 @@ use crate::kernel;
 use crate::toolchain;
 use crate::workspace::{Workspace, cargo};
 
-const NAMES: [&str; 6] = ["coro", "wheel", "trie", "batch", "server", KERNEL];
+const NAMES: [&str; 7] = ["coro", "wheel", "trie", "batch", "server", "preload", KERNEL];
 /// Measured in machines under emulation.
 const KERNEL: &str = "kernel";
 
@@ -35,13 +35,16 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
         command.current_dir(&workspace.root);
         command
     };
-    if name == Some("server") {
-        // A program of its own, as users have it, not a library inside the benchmark.
-        let built = cargo()
-            .args(["build", "--release", "-p", "anglerfish", "--example", "hello"])
-            .status();
+    // What users have as a program or library of its own is measured as one, not as a part of the benchmark.
+    let apart: &[&str] = match name {
+        Some("server") => &["-p", "anglerfish", "--example", "hello"],
+        Some("preload") => &["-p", "esca-preload", "--lib"],
+        _ => &[],
+    };
+    if !apart.is_empty() {
+        let built = cargo().args(["build", "--release"]).args(apart).status();
         if !built.context("cannot start cargo")?.success() {
-            bail!("the example server does not build");
+            bail!("what is compared does not build: {}", apart.join(" "));
         }
     }
     if name == Some("coro") {

@@ -59,6 +59,14 @@ enum Subject {
         /// The executor, or `plain`
         contestant: String,
     },
+    /// Unmodified nginx and lighttpd, with libesca_preload.so and without
+    Preload {
+        #[command(flatten)]
+        length: Length,
+        /// The library to measure [default: libesca_preload.so beside this program]
+        #[arg(long, value_name = "LIBRARY")]
+        library: Option<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -92,6 +100,9 @@ fn main() -> Result<()> {
             return Ok(());
         }
         Subject::Batch(length) => in_process(&length, benches::batch::run),
+        Subject::Preload { length, library } => {
+            benches::preload::run(&Options { quick: length.quick }, library.as_deref())
+        }
     }?;
     print!("{report}");
     Ok(())

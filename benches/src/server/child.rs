@@ -20,7 +20,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// A process with all that it forks, ended when this is dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
 }
 
@@ -29,7 +29,7 @@ impl Process {
     ///
     /// The calling thread is moved there for a moment, because a child inherits its parent's affinity, and then
     /// to `home`.
-    pub(super) fn start(command: &mut Command, cpu: usize, home: usize) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, cpu: usize, home: usize) -> Result<Self> {
         let name = command.get_program().to_owned();
         command.process_group(0);
         // SAFETY: between fork and exec the closure makes one system call, which is async-signal-safe, and
@@ -42,7 +42,7 @@ impl Process {
         Ok(Self { child })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -70,7 +70,7 @@ impl Drop for Process {
 
 /// A server under test, listening.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     name: String,
     address: SocketAddr,
     process: Process,
@@ -78,20 +78,20 @@ pub(super) struct Server {
 
 /// Where a server finds and leaves its files.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// For its configuration and logs.
-    pub(super) scratch: &'a Path,
+    pub(crate) scratch: &'a Path,
     /// The files that it serves.
-    pub(super) root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The processor that it runs on.
-    pub(super) cpu: usize,
+    pub(crate) cpu: usize,
     /// The processor that the comparison itself runs on.
-    pub(super) home: usize,
+    pub(crate) home: usize,
 }
 
 impl Server {
     /// Starts a server on a free port and waits until it accepts a connection.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &str,
         place: Place<'_>,
         command: impl FnOnce(SocketAddr) -> Result<Command>,
@@ -133,16 +133,21 @@ impl Server {
         );
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
+    pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// It and what it has forked.
+    pub(crate) fn processes(&self) -> Result<Vec<u32>> {
+        proc::family(self.process.id())
+    }
+
     /// Processor time of all its processes so far.
-    pub(super) fn cpu_time(&self) -> Result<Duration> {
+    pub(crate) fn cpu_time(&self) -> Result<Duration> {
         proc::family(self.process.id())?
             .into_iter()
             .map(proc::cpu_time)
@@ -150,7 +155,7 @@ impl Server {
     }
 
     /// Memory of all its processes; pages that they share are counted once.
-    pub(super) fn memory(&self) -> Result<u64> {
+    pub(crate) fn memory(&self) -> Result<u64> {
         proc::family(self.process.id())?
             .into_iter()
             .map(proc::proportional_bytes)
@@ -159,7 +164,7 @@ impl Server {
 }
 
 /// A program on `PATH` or among the system's daemons.
-pub(super) fn find_program(name: &str, package: &str) -> Result<PathBuf> {
+pub(crate) fn find_program(name: &str, package: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])

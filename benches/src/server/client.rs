@@ -10,37 +10,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A keep-alive connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
 }
 
 /// What came back.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Result<Self> {
+    pub(crate) fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream })
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).context("cannot send a request")
     }
 
     /// Asks for `path` and reads the whole answer.
-    pub(super) fn get(&mut self, path: &str) -> Result<Response> {
+    pub(crate) fn get(&mut self, path: &str) -> Result<Response> {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
         self.receive()
     }
 
     /// Reads one answer that has a `Content-Length`.
-    pub(super) fn receive(&mut self) -> Result<Response> {
+    pub(crate) fn receive(&mut self) -> Result<Response> {
         let mut received = Vec::new();
         let mut chunk = [0; 16 << 10];
         loop {

@@ -10,19 +10,24 @@ use rustix::process::geteuid;
 use super::child::{Place, Server, find_program};
 
 /// The body of `/hello`, twelve bytes.
-pub(super) const HELLO: &str = "hello world\n";
+pub(crate) const HELLO: &str = "hello world\n";
 /// The hidden subcommand that runs the floor.
 const FLOOR_SUBCOMMAND: &str = "epoll-floor";
 
 /// nginx with one worker: no access log, open files cached, one file and its head in one push.
 pub(super) fn nginx(place: Place<'_>) -> Result<Server> {
+    Server::start("nginx", place, |address| nginx_command(place, address, true))
+}
+
+/// As [`nginx`], with a choice of whether a file and its head leave in one push.
+pub(crate) fn nginx_command(place: Place<'_>, address: SocketAddr, nopush: bool) -> Result<Command> {
     let program = find_program("nginx", "nginx-light")?;
-    Server::start("nginx", place, |address| {
-        let scratch = place.scratch.display();
-        // A worker that gave root away could not enter the temporary folder.
-        let user = if geteuid().is_root() { "user root;" } else { "" };
-        let config = format!(
-            "{user}
+    let scratch = place.scratch.display();
+    // A worker that gave root away could not enter the temporary folder.
+    let user = if geteuid().is_root() { "user root;" } else { "" };
+    let nopush = if nopush { "on" } else { "off" };
+    let config = format!(
+        "{user}
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 20000;
@@ -35,7 +40,7 @@ events {{
 http {{
     access_log off;
     sendfile on;
-    tcp_nopush on;
+    tcp_nopush {nopush};
     tcp_nodelay on;
     keepalive_timeout 3600s;
     keepalive_requests 1000000000;
@@ -55,27 +60,30 @@ http {{
     }}
 }}
 ",
-            root = place.root.display(),
-        );
-        let path = write(place.scratch, "nginx.conf", &config)?;
-        let mut command = Command::new(program);
-        command
-            .arg("-p")
-            .arg(place.scratch)
-            .arg("-e")
-            .arg("stderr")
-            .arg("-c")
-            .arg(path);
-        Ok(command)
-    })
+        root = place.root.display(),
+    );
+    let path = write(place.scratch, "nginx.conf", &config)?;
+    let mut command = Command::new(program);
+    command
+        .arg("-p")
+        .arg(place.scratch)
+        .arg("-e")
+        .arg("stderr")
+        .arg("-c")
+        .arg(path);
+    Ok(command)
 }
 
 /// lighttpd: no access log, its default and quickest `sendfile` backend, stat results cached.
 pub(super) fn lighttpd(place: Place<'_>) -> Result<Server> {
+    Server::start("lighttpd", place, |address| lighttpd_command(place, address))
+}
+
+/// The command of [`lighttpd`].
+pub(crate) fn lighttpd_command(place: Place<'_>, address: SocketAddr) -> Result<Command> {
     let program = find_program("lighttpd", "lighttpd")?;
-    Server::start("lighttpd", place, |address| {
-        let config = format!(
-            "server.document-root = \"{root}\"
+    let config = format!(
+        "server.document-root = \"{root}\"
 server.bind = \"{ip}\"
 server.port = {port}
 server.event-handler = \"linux-sysepoll\"
@@ -91,15 +99,14 @@ server.listen-backlog = 4096
 server.modules = ()
 mimetype.assign = ( \"\" => \"text/plain\" )
 ",
-            root = place.root.display(),
-            ip = address.ip(),
-            port = address.port(),
-        );
-        let path = write(place.scratch, "lighttpd.conf", &config)?;
-        let mut command = Command::new(program);
-        command.arg("-D").arg("-f").arg(path);
-        Ok(command)
-    })
+        root = place.root.display(),
+        ip = address.ip(),
+        port = address.port(),
+    );
+    let path = write(place.scratch, "lighttpd.conf", &config)?;
+    let mut command = Command::new(program);
+    command.arg("-D").arg("-f").arg(path);
+    Ok(command)
 }
 
 /// The least that a server can do, run by this very program.

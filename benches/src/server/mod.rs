@@ -4,9 +4,9 @@
 //! per second, which is the client's limit as often as the server's, but the processor time that the server takes
 //! for a million requests.
 
-mod child;
-mod client;
-mod contestants;
+pub(crate) mod child;
+pub(crate) mod client;
+pub(crate) mod contestants;
 mod memory;
 mod wrk;
 

@@ -45,7 +45,7 @@ impl Mode {
             "LD_PRELOAD",
             "ESCA_EXECUTOR",
             "ESCA_PRELOAD",
-            "ESCA_OPTIMISE",
+            "ESCA_PRELOAD_OPTIMISE",
             "ESCA_STATS",
         ] {
             command.env_remove(name);
