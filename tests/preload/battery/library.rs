@@ -31,6 +31,15 @@ impl Mode {
         })
     }
 
+    /// The same, and its counts appended to `path` when a process ends.
+    pub(crate) fn counting(&self, path: &Path) -> Self {
+        let mut mode = self.clone();
+        if let Self::Preloaded { variables, .. } = &mut mode {
+            variables.push(("ESCA_STATS", path.display().to_string()));
+        }
+        mode
+    }
+
     /// The library, where there is one.
     pub(crate) fn library(&self) -> Option<&Path> {
         match self {
@@ -60,6 +69,14 @@ impl Mode {
             command.envs(variables.iter().map(|(name, value)| (name, value)));
         }
     }
+}
+
+/// Entries that were deferred, by what the library wrote to `path`.
+pub(crate) fn entries(path: &Path) -> Result<u64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("no counts in {}", path.display()))?;
+    let words: Vec<_> = text.split_whitespace().collect();
+    let entries = words.windows(2).filter(|pair| pair[0] == "entries");
+    Ok(entries.filter_map(|pair| pair[1].parse::<u64>().ok()).sum())
 }
 
 /// Whether an executor can be had on this machine. Where nothing may be missing (`CI` is set), it must.

@@ -9,6 +9,7 @@ mod fuzz;
 mod lint;
 mod loom;
 mod package;
+mod preload;
 mod structure;
 mod tools;
 mod units;
@@ -93,6 +94,12 @@ pub(crate) const STAGES: &[Stage] = &[
         "the server over sockets, replays of what fuzzing found",
         [110, 600],
         units::system,
+    ),
+    stage(
+        "preload",
+        "real programs answer with and without the preloaded library alike",
+        [200, 900],
+        preload::run,
     ),
     stage(
         "bare",

@@ -9,6 +9,8 @@ use rustix::process::Signal;
 use super::client::Client;
 use super::http::{Request, expect};
 use super::many::Load;
+use crate::library::{Mode, entries};
+use crate::place::Place;
 use crate::process::Server;
 
 /// Reloads by `signal` under load: every request is answered, on new connections without exception.
@@ -24,8 +26,19 @@ pub(crate) fn reloads(server: &Server, signal: Signal, count: usize) -> Result<(
     })
 }
 
-/// Asks it to end while bodies are on their way: they arrive whole, and it ends without an error.
-pub(crate) fn ends_gracefully(mut server: Server, signal: Signal) -> Result<()> {
+/// Asks it to end while bodies are on their way: they arrive whole, and it ends without an error. By its own count the
+/// library has deferred something, so that what passes here has not passed for want of a library.
+pub(crate) fn ends_gracefully(
+    place: &Place,
+    mode: &Mode,
+    signal: Signal,
+    start: impl Fn(&Place, &str, &Mode) -> Result<Server>,
+) -> Result<()> {
+    let counts = place.server("counts")?.join("counts");
+    let mut server = start(place, "preloaded", &mode.counting(&counts))?;
+    for _ in 0..20 {
+        answers(&server)?;
+    }
     let request = Request::file(20_000_003).with("Connection: close");
     let mut clients = Vec::new();
     for _ in 0..4 {
@@ -44,6 +57,9 @@ pub(crate) fn ends_gracefully(mut server: Server, signal: Signal) -> Result<()> 
     drop(clients);
     let status = server.ends()?;
     ensure!(status.success(), "{status}: {}", server.said());
+    let entries = entries(&counts)?;
+    println!("{entries} entries were deferred");
+    ensure!(entries > 0, "nothing was deferred");
     Ok(())
 }
 

@@ -47,7 +47,9 @@ fn reload(mode: &Mode, scale: &Scale, verdict: &mut Verdict) {
 fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     let outcome = || {
         let place = Place::new()?;
-        endings::ends_gracefully(start(&place, "preloaded", mode, true)?, Signal::WINCH)
+        endings::ends_gracefully(&place, mode, Signal::WINCH, |place, name, mode| {
+            start(place, name, mode, true)
+        })
     };
     verdict.check("quit", outcome);
 }

@@ -43,7 +43,9 @@ fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     for backend in ["sendfile", "writev"] {
         let outcome = || {
             let place = Place::new()?;
-            endings::ends_gracefully(start(&place, "preloaded", mode, backend)?, Signal::INT)
+            endings::ends_gracefully(&place, mode, Signal::INT, |place, name, mode| {
+                start(place, name, mode, backend)
+            })
         };
         verdict.check(backend, outcome);
     }

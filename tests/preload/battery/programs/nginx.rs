@@ -73,8 +73,9 @@ fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     ] {
         let outcome = || {
             let place = Place::new()?;
-            let server = start(&place, "preloaded", mode, config)?;
-            endings::ends_gracefully(server, Signal::QUIT)
+            endings::ends_gracefully(&place, mode, Signal::QUIT, |place, name, mode| {
+                start(place, name, mode, config)
+            })
         };
         verdict.check("quit", outcome);
     }
