@@ -47,7 +47,8 @@ fn reload(mode: &Mode, scale: &Scale, verdict: &mut Verdict) {
 fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     let outcome = || {
         let place = Place::new()?;
-        endings::ends_gracefully(&place, mode, Signal::WINCH, |place, name, mode| {
+        // Its workers wait for each other, not for events, and what they send is passed through.
+        endings::ends_gracefully(&place, mode, Signal::WINCH, false, |place, name, mode| {
             start(place, name, mode, true)
         })
     };

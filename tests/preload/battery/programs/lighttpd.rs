@@ -43,7 +43,7 @@ fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     for backend in ["sendfile", "writev"] {
         let outcome = || {
             let place = Place::new()?;
-            endings::ends_gracefully(&place, mode, Signal::INT, |place, name, mode| {
+            endings::ends_gracefully(&place, mode, Signal::INT, true, |place, name, mode| {
                 start(place, name, mode, backend)
             })
         };

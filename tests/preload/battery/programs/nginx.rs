@@ -73,7 +73,7 @@ fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
     ] {
         let outcome = || {
             let place = Place::new()?;
-            endings::ends_gracefully(&place, mode, Signal::QUIT, |place, name, mode| {
+            endings::ends_gracefully(&place, mode, Signal::QUIT, true, |place, name, mode| {
                 start(place, name, mode, config)
             })
         };
