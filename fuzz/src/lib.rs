@@ -3,6 +3,7 @@
 pub mod batch_table;
 pub mod http;
 pub mod input;
+pub mod kernel;
 pub mod strict;
 pub mod trie;
 pub mod wheel;
@@ -14,6 +15,7 @@ pub type Subject = (&'static str, fn(&[u8]));
 pub const SUBJECTS: &[Subject] = &[
     ("batch_table", batch_table::run),
     ("http", http::run),
+    ("kernel", kernel::run),
     ("trie", trie::run),
     ("wheel", wheel::run),
 ];
