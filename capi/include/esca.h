@@ -60,8 +60,8 @@ typedef int64_t esca_token;
 
 /*
  * Prepares the calling thread; without it the first batch_start() does. Returns 0, also when it was called before.
- * The environment variable ESCA_EXECUTOR (direct, uring, kernel, auto) says who runs batches; without it the best
- * executor that works here is taken.
+ * The environment variable ESCA_EXECUTOR (direct, uring or io_uring, kernel, auto) says who runs batches; without it the
+ * best executor that works here is taken.
  *
  * Errors: -EINVAL where ESCA_EXECUTOR is none of the names, -ENODEV where it is kernel and /dev/esca cannot be used,
  * what io_uring_setup(2) says where it is uring, -ENOMEM. esca_error() says it in words.

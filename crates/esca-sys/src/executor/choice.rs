@@ -30,7 +30,7 @@ enum Kind {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ChoiceError {
-    /// The name is none of `direct`, `uring`, `kernel` and `auto`.
+    /// The name is none of `direct`, `uring`, `io_uring`, `kernel` and `auto`.
     Name(String),
     /// io_uring was asked for, and the kernel refused it.
     Uring(Errno),
@@ -82,7 +82,8 @@ impl AnyExecutor {
         }
     }
 
-    /// The executor of this name: `direct`, `uring`, `kernel`, or `auto` for the best that there is.
+    /// The executor of this name: `direct`, `uring` (or `io_uring`, as it calls itself), `kernel`, or `auto` for the best that
+    /// there is.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl AnyExecutor {
     pub fn named(name: &str) -> Result<Self, ChoiceError> {
         let kind = match name {
             "direct" => Kind::Direct(Direct::new()),
-            "uring" => Kind::Uring(Uring::new().map_err(ChoiceError::Uring)?),
+            "uring" | "io_uring" => Kind::Uring(Uring::new().map_err(ChoiceError::Uring)?),
             "kernel" => Kind::Kernel(Kernel::new().map_err(ChoiceError::Kernel)?),
             "auto" | "" => return Ok(Self::best()),
             other => return Err(ChoiceError::Name(other.into())),

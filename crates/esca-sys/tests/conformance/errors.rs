@@ -1,10 +1,12 @@
 //! Results as they are: short, failed, large.
 
-use esca_sys::{Errno, Executor, MsgFlags, Operation, Segment};
+use std::os::fd::AsRawFd;
+
+use esca_sys::{Descriptor, Errno, Executor, MsgFlags, Operation, Segment};
 
 use crate::support::{
-    drain, failed, memory_file, no_file, number, ok, pattern, read_exactly, results, run, shared, tcp_pair,
-    unix_pair,
+    drain, duplicate_as, failed, memory_file, no_file, number, numbered_file, ok, pattern, read_exactly,
+    results, run, shared, tcp_pair, unix_pair,
 };
 
 pub(crate) fn a_short_send_says_how_short<X: Executor>(make: impl Fn() -> X) {
@@ -78,6 +80,29 @@ pub(crate) fn a_bad_descriptor_fails_alone<X: Executor>(make: impl Fn() -> X) {
     let expected = [ok(1), bad, bad, bad, ok(1), failed(Errno::ENOTSOCK), ok(1)];
     assert_eq!(results(&run(&mut segment)), expected);
     assert_eq!(drain(&right), b"ad");
+}
+
+pub(crate) fn a_number_is_bad_behind_its_close<X: Executor>(make: impl Fn() -> X) {
+    let (left, right) = unix_pair();
+    let number = numbered_file().as_raw_fd();
+    let end = duplicate_as(&left, number);
+    let mut segment = Segment::new(make(), 8).unwrap();
+    // SAFETY: nothing else in this process opens a file as high as that, so it is never another one.
+    let raw = || unsafe { Descriptor::raw(number) };
+    segment
+        .push(Operation::send(raw(), "a", MsgFlags::NOSIGNAL), 0)
+        .unwrap();
+    segment.push(Operation::close(end), 1).unwrap();
+    segment
+        .push(Operation::send(raw(), "b", MsgFlags::NOSIGNAL), 2)
+        .unwrap();
+    segment
+        .push(Operation::sendfile(shared(&left), raw(), 0, 1), 3)
+        .unwrap();
+    segment.push(Operation::write(shared(&left), "c"), 4).unwrap();
+    let bad = failed(Errno::EBADF);
+    assert_eq!(results(&run(&mut segment)), [ok(1), ok(0), bad, bad, ok(1)]);
+    assert_eq!(drain(&right), b"ac");
 }
 
 pub(crate) fn a_bad_pointer_fails_alone<X: Executor>(make: impl Fn() -> X) {

@@ -27,6 +27,7 @@ macro_rules! conformance {
                 errors::a_short_send_says_how_short
                 errors::a_full_socket_says_so
                 errors::a_bad_descriptor_fails_alone
+                errors::a_number_is_bad_behind_its_close
                 errors::a_bad_pointer_fails_alone
                 errors::an_unknown_call_fails_alone
                 errors::a_result_has_all_its_bits
@@ -54,10 +55,14 @@ macro_rules! conformance {
                 tcp::a_reset_meets_one_entry
                 tcp::cork_pairs_keep_their_meaning
                 tcp::mixed_batches_keep_every_stream
+                tcp::a_duplicate_is_the_same_stream
+                tcp::a_cork_of_the_program_stays
                 tcp::datagrams_keep_their_boundaries
                 waiting::a_socket_that_waits_takes_everything
                 waiting::a_read_waits_for_what_comes_later
                 waiting::sigpipe_is_raised_as_by_plain_calls
+                waiting::sigpipe_is_raised_for_each_send_that_was_merged
+                waiting::a_close_is_seen_by_the_wait_behind_it
                 waiting::a_signal_ends_a_wait_as_in_a_plain_call
                 random::batches_equal_plain_calls
             }

@@ -284,6 +284,51 @@ pub(crate) fn mixed_batches_keep_every_stream<X: Executor>(make: impl Fn() -> X)
     });
 }
 
+pub(crate) fn a_duplicate_is_the_same_stream<X: Executor>(make: impl Fn() -> X) {
+    on_and_off(make, |segment| {
+        let (left, right) = tcp_pair();
+        // Else the socket itself holds back what is small while something is under way.
+        rustix::net::sockopt::set_tcp_nodelay(&left, true).unwrap();
+        // Another number for it in this process, as a forked child has one in its own.
+        let other = File::new(left.try_clone().unwrap());
+        let file = memory_file(b"<file>");
+        let mut expected = Vec::new();
+        // Fewer segments than TCP may have under way before the first acknowledgement.
+        for (len, socket) in (1..).zip([&left, &left, &other, &left, &other, &other]) {
+            let bytes = vec![b'a'; len];
+            expected.extend_from_slice(&bytes);
+            expected.push(b'.');
+            let send = Operation::send(tcp(socket), [bytes, vec![b'.']].concat(), MsgFlags::NOSIGNAL);
+            segment.push(send, 0).unwrap();
+        }
+        expected.extend_from_slice(b"<file>");
+        let sendfile = Operation::sendfile(tcp(&left), shared(&file), 0, 6);
+        segment.push(sendfile, 0).unwrap();
+        assert_eq!(results(&run(segment)), [2, 3, 4, 5, 6, 7, 6].map(ok));
+        assert_eq!(held_back(&left), 0);
+        assert_eq!(read_exactly(&right, expected.len()), expected);
+    });
+}
+
+pub(crate) fn a_cork_of_the_program_stays<X: Executor>(make: impl Fn() -> X) {
+    on_and_off(make, |segment| {
+        let (left, right) = tcp_pair();
+        rustix::net::sockopt::set_tcp_cork(&left, true).unwrap();
+        // The file is not there, so what the header was to leave with fails. The cork is the program's own: the header stays.
+        segment
+            .push(Operation::send(tcp(&left), "header", MsgFlags::NOSIGNAL), 0)
+            .unwrap();
+        segment
+            .push(Operation::sendfile(tcp(&left), no_file(), 0, 6), 1)
+            .unwrap();
+        assert_eq!(results(&run(segment)), [ok(6), failed(Errno::EBADF)]);
+        assert!(rustix::net::sockopt::tcp_cork(&left).unwrap());
+        assert!(drain(&right).is_empty(), "nobody has uncorked");
+        rustix::net::sockopt::set_tcp_cork(&left, false).unwrap();
+        assert_eq!(read_exactly(&right, 6), b"header");
+    });
+}
+
 pub(crate) fn datagrams_keep_their_boundaries<X: Executor>(make: impl Fn() -> X) {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     on_and_off(make, |segment| {

@@ -5,11 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use esca_sys::{Errno, Executor, MsgFlags, Operation, Segment, SysResult, Vectored};
+use esca_sys::{EpollEvent, EpollOp, Errno, Executor, MsgFlags, Operation, Segment, SysResult, Vectored};
 
-use crate::support::{File, failed, ok, pattern, results, run, shared, unix_pair};
+use crate::support::{File, failed, ok, pattern, results, run, shared, tcp_pair, unix_pair};
 
 /// A connected pair whose calls wait.
 fn waiting_pair() -> (File, File) {
@@ -144,6 +144,49 @@ pub(crate) fn sigpipe_is_raised_as_by_plain_calls<X: Executor>(make: impl Fn() -
     restore(libc::SIGPIPE, &before);
     assert_eq!(all, vec![failed(Errno::EPIPE); 5]);
     assert_eq!(raised, 4, "each but the one with MSG_NOSIGNAL");
+}
+
+pub(crate) fn sigpipe_is_raised_for_each_send_that_was_merged<X: Executor>(make: impl Fn() -> X) {
+    let _one = HANDLERS.lock().unwrap_or_else(PoisonError::into_inner);
+    for optimise in [true, false] {
+        let before = handle(libc::SIGPIPE, 0);
+        let (left, _right) = tcp_pair();
+        rustix::net::shutdown(&left, rustix::net::Shutdown::Write).unwrap();
+        let mut segment = Segment::new(make(), 8).unwrap();
+        segment.set_optimise(optimise);
+        for _ in 0..3 {
+            let send = Operation::send(shared(&left).assume_tcp(), "x", MsgFlags::NONE);
+            segment.push(send, 0).unwrap();
+        }
+        let all = results(&run(&mut segment));
+        let raised = COUNT.load(Ordering::Relaxed);
+        restore(libc::SIGPIPE, &before);
+        assert_eq!(all, vec![failed(Errno::EPIPE); 3]);
+        assert_eq!(raised, 3, "optimiser: {optimise}");
+    }
+}
+
+pub(crate) fn a_close_is_seen_by_the_wait_behind_it<X: Executor>(make: impl Fn() -> X) {
+    let (left, right) = waiting_pair();
+    let epoll = rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC).unwrap();
+    let epoll = Arc::new(epoll);
+    let event = EpollEvent { events: 1, data: 5 };
+    let mut segment = Segment::new(make(), 8).unwrap();
+    let watch = Operation::epoll_ctl(shared(&epoll), EpollOp::Add, shared(&right), event);
+    segment.push(watch, 0).unwrap();
+    assert_eq!(results(&run(&mut segment)), [ok(0)]);
+
+    // The last reference to the socket: the peer sees the end only when the close is finished.
+    let left = Arc::try_unwrap(left).unwrap();
+    let start = Instant::now();
+    segment.push(Operation::close(left), 1).unwrap();
+    let wait = Operation::epoll_wait(shared(&epoll), Vec::with_capacity(1), 10_000);
+    segment.push(wait, 2).unwrap();
+    assert_eq!(results(&run(&mut segment)), [ok(0), ok(1)]);
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "the wait ended, but not by the event"
+    );
 }
 
 /// Runs a batch with a waiting read in the middle while signals arrive.
