@@ -38,6 +38,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -143,6 +144,37 @@ esca_token esca_read(int fd, void *buf, size_t len);
 
 /* sendfile(2) from offset on; the position of in_fd stays. The result may be less than count at the end of a file. */
 esca_token esca_sendfile(int out_fd, int in_fd, int64_t offset, size_t count);
+
+/*
+ * sendmsg(2): the header, the name, the bytes and the control data are copied. Files that the control data names must
+ * stay open until the call has run.
+ */
+esca_token esca_sendmsg(int sock, const struct msghdr *msg, int flags);
+
+/* An offset of esca_splice() that stands for the file's own position, which then moves. */
+#define ESCA_POSITION (-1)
+
+/* splice(2) between a pipe and another file. A position moves only where it stands for the offset. */
+esca_token esca_splice(int fd_in, int64_t off_in, int fd_out, int64_t off_out, size_t len, unsigned int flags);
+
+/* fsync(2). */
+esca_token esca_fsync(int fd);
+
+/*
+ * accept4(2): the result is a new file, which is the program's to close. addr and *addrlen, which may both be NULL,
+ * belong to the call until batch_flush() has returned. A listener that waits makes the flush wait.
+ */
+esca_token esca_accept4(int sock, struct sockaddr *addr, socklen_t *addrlen, int flags);
+
+/* epoll_ctl(2): the event is copied. */
+esca_token esca_epoll_ctl(int epfd, int op, int fd, const struct epoll_event *event);
+
+/*
+ * epoll_wait(2): the events belong to the call until batch_flush() has returned, and are there only then. As the last
+ * call of a batch it makes one turn of an event loop one batch. A call that is recorded behind it first runs everything
+ * up to the wait. Should a signal end the wait, its result is -EINTR.
+ */
+esca_token esca_epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
 
 /* setsockopt(2): the value is copied. */
 esca_token esca_setsockopt(int sock, int level, int name, const void *value, socklen_t len);

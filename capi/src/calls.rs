@@ -1,10 +1,10 @@
 //! The calls that a batch records.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_uint, c_void};
 use std::slice;
 
 use batch_table::nr::native as nr;
-use esca_sys::{Errno, MsgFlags, Operation, Vectored};
+use esca_sys::{Errno, MsgFlags, Operation, SpliceFlags, Vectored};
 use libc::{iovec, socklen_t};
 
 use crate::errors::negated;
@@ -12,14 +12,14 @@ use crate::payload::Bytes;
 use crate::thread::{Thread, with};
 
 /// `UIO_MAXIOV`: more parts the kernel refuses before it looks at any.
-const MAX_PARTS: usize = 1024;
+pub(crate) const MAX_PARTS: usize = 1024;
 
 /// An `int` as an argument: sign-extended, as a C compiler passes it.
-const fn int(value: c_int) -> u64 {
+pub(crate) const fn int(value: c_int) -> u64 {
     (value as i64).cast_unsigned()
 }
 
-fn address<T>(pointer: *const T) -> u64 {
+pub(crate) fn address<T>(pointer: *const T) -> u64 {
     pointer.expose_provenance() as u64
 }
 
@@ -28,7 +28,7 @@ fn address<T>(pointer: *const T) -> u64 {
 /// # Safety
 ///
 /// - The call with these arguments is sound to make now.
-unsafe fn submit(
+pub(crate) unsafe fn submit(
     nr: u32,
     args: &[u64; 6],
     operation: impl FnOnce(&mut Thread) -> Result<Operation, Errno>,
@@ -50,7 +50,7 @@ unsafe fn submit(
 /// # Safety
 ///
 /// - The call with these arguments is sound to make at any moment until the batch has been flushed.
-unsafe fn submit_raw(nr: u32, args: [u64; 6]) -> i64 {
+pub(crate) unsafe fn submit_raw(nr: u32, args: [u64; 6]) -> i64 {
     // SAFETY: sound until the flush, by the caller's promise.
     let operation = || unsafe { Operation::raw(nr, args) };
     // SAFETY: sound now, by the same promise.
@@ -59,7 +59,7 @@ unsafe fn submit_raw(nr: u32, args: [u64; 6]) -> i64 {
 
 /// `send` or, without flags and for any file, `write`, in the form that can be merged where the file is a TCP socket:
 /// there both are the same call.
-fn send_or_write(
+pub(crate) fn send_or_write(
     thread: &mut Thread,
     fd: c_int,
     flags: Option<c_int>,
@@ -250,6 +250,48 @@ pub extern "C" fn esca_sendfile(out_fd: c_int, in_fd: c_int, offset: i64, count:
     };
     // SAFETY: the kernel reads and writes `position`, which is alive; recorded, the call has an offset of its own.
     unsafe { submit(nr::SENDFILE, &args, operation) }
+}
+
+/// `esca_splice()` of `esca.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn esca_splice(
+    fd_in: c_int,
+    off_in: i64,
+    fd_out: c_int,
+    off_out: i64,
+    len: usize,
+    flags: c_uint,
+) -> i64 {
+    /// `ESCA_POSITION`
+    const POSITION: i64 = -1;
+    let mut offsets = [off_in, off_out];
+    let given = offsets.map(|offset| (offset != POSITION).then_some(offset.cast_unsigned()));
+    let places = offsets
+        .each_mut()
+        .map(|offset| address((&raw mut *offset).cast_const()));
+    let place = |index: usize| given[index].map_or(0, |_| places[index]);
+    let args = [
+        int(fd_in),
+        place(0),
+        int(fd_out),
+        place(1),
+        len as u64,
+        flags.into(),
+    ];
+    let operation = |thread: &mut Thread| {
+        let (from, to) = (thread.descriptor(fd_in), thread.descriptor(fd_out));
+        let flags = SpliceFlags::from_bits(flags);
+        Ok(Operation::splice(from, given[0], to, given[1], len as u64, flags))
+    };
+    // SAFETY: the kernel reads and writes `offsets`, which are alive; recorded, the call has offsets of its own.
+    unsafe { submit(nr::SPLICE, &args, operation) }
+}
+
+/// `esca_fsync()` of `esca.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn esca_fsync(fd: c_int) -> i64 {
+    // SAFETY: the call touches no memory.
+    unsafe { submit_raw(nr::FSYNC, [int(fd), 0, 0, 0, 0, 0]) }
 }
 
 /// `esca_setsockopt()` of `esca.h`.

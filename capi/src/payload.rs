@@ -1,5 +1,6 @@
 //! Copies of what C programs pass, in memory that is used again.
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::slice;
 
@@ -102,10 +103,43 @@ impl Pool {
         }
     }
 
-    fn keep(&mut self, mut vector: Vec<u8>) {
+    /// Keeps the memory of a copy.
+    pub(crate) fn keep(&mut self, mut vector: Vec<u8>) {
         if self.vectors.len() < KEPT && vector.capacity() <= KEPT_CAPACITY {
             vector.clear();
             self.vectors.push(vector);
+        }
+    }
+}
+
+/// Structures that recorded calls point to, each until its call has run.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// In the order of the calls, whose tokens stand beside them.
+    held: VecDeque<(i64, Vec<u64>)>,
+    free: Vec<Vec<u64>>,
+}
+
+impl Blocks {
+    /// A block to fill; it does not move when it is held.
+    pub(crate) fn take(&mut self) -> Vec<u64> {
+        self.free.pop().unwrap_or_default()
+    }
+
+    /// Holds a block for the call that gets this token.
+    pub(crate) fn hold(&mut self, token: i64, block: Vec<u64>) {
+        self.held.push_back((token, block));
+    }
+
+    /// Takes back the blocks of calls before `token`.
+    pub(crate) fn release_before(&mut self, token: i64) {
+        while self.held.front().is_some_and(|&(held, _)| held < token) {
+            let Some((_, block)) = self.held.pop_front() else {
+                return;
+            };
+            if self.free.len() < KEPT && block.capacity() * size_of::<u64>() <= KEPT_CAPACITY {
+                self.free.push(block);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use esca_sys::{AnyExecutor, Descriptor, Errno, Executor, Operation, Segment, Sys
 
 use crate::errors::{Failure, negated};
 use crate::fork;
-use crate::payload::Pool;
+use crate::payload::{Blocks, Pool};
 
 /// Entries of the table; the header says so, too.
 const CAPACITY: u32 = 256;
@@ -27,6 +27,8 @@ pub(crate) struct Thread {
     segment: Option<Segment<AnyExecutor>>,
     pub(crate) failure: Option<Failure>,
     pub(crate) pool: Pool,
+    /// Declared behind the segment, whose entries point there.
+    pub(crate) blocks: Blocks,
     /// Starts of batches that have not been flushed.
     depth: u32,
     /// The next call is linked to the one behind it.
@@ -185,6 +187,11 @@ impl Thread {
         self.token()
     }
 
+    /// Holds a block until the call that is about to be recorded has run.
+    pub(crate) fn hold(&mut self, block: Vec<u64>) {
+        self.blocks.hold(self.next, block);
+    }
+
     fn token(&mut self) -> i64 {
         let token = self.next;
         self.next += 1;
@@ -205,6 +212,8 @@ impl Thread {
                 self.pool.recycle(buffer);
             }
         }
+        let done = i64::try_from(self.results.len()).unwrap_or(0);
+        self.blocks.release_before(self.first + done);
     }
 
     /// In a child, forgets what belongs to the parent.

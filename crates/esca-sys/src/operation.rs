@@ -363,6 +363,15 @@ impl Operation {
         }
     }
 
+    /// May block for long, as [`epoll_wait`](Self::epoll_wait) does, and so is the last entry of its batch: pushing another one
+    /// behind it flushes first. For operations made by [`raw`](Self::raw).
+    #[inline]
+    #[must_use]
+    pub const fn may_block(mut self) -> Self {
+        self.blocks = true;
+        self
+    }
+
     /// In one chain with the next operation: if this one fails or is short, the rest of the chain does not run and
     /// completes with `ECANCELED`.
     ///
