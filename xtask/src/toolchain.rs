@@ -72,6 +72,15 @@ pub(crate) fn has_debian_source() -> bool {
 }
 
 fn has_core(rustc: &str, target: &str) -> bool {
+    has_library(rustc, target, "libcore-", ".rlib")
+}
+
+/// Whether the default compiler comes with AddressSanitizer's run-time library.
+pub(crate) fn has_address_sanitizer(target: &str) -> bool {
+    has_library("rustc", target, "librustc-", "_rt.asan.a")
+}
+
+fn has_library(rustc: &str, target: &str, prefix: &str, suffix: &str) -> bool {
     let Some(folder) = printed(rustc, &["--print", "target-libdir", "--target", target]) else {
         return false;
     };
@@ -81,7 +90,7 @@ fn has_core(rustc: &str, target: &str) -> bool {
     entries.flatten().any(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        name.starts_with("libcore-") && name.ends_with(".rlib")
+        name.starts_with(prefix) && name.ends_with(suffix)
     })
 }
 

@@ -3,10 +3,9 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, forget};
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 use crate::arch::FpControl;
-use crate::frame;
 use crate::raw::{self, Context, Word};
 #[cfg(feature = "alloc")]
 use crate::signal::ABANDON;
@@ -18,6 +17,7 @@ use crate::unwind;
 #[cfg(feature = "alloc")]
 use crate::unwind::Payload;
 use crate::yielder::Yielder;
+use crate::{asan, frame};
 
 /// A function that runs on a stack of its own and can stop in the middle.
 ///
@@ -171,7 +171,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         // SAFETY: the context is not finished and is replaced by what the resume gives, so each is resumed once, by the
         // one thread that can reach this handle. The other side decodes an `Input` when the signal is `RUN`,
         // before it comes back, so `input` lives long enough.
-        let (context, word) = unsafe { raw::resume(self.context, self.link_base(), encode(&mut input), RUN) };
+        let (context, word) = unsafe { self.switch(encode(&mut input), RUN) };
         self.context = context;
         if !context.is_finished() {
             // SAFETY: not finished, so the word comes from `suspend`, which encoded a `Yield` in a frame that
@@ -255,11 +255,22 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         self.take_stack()
     }
 
-    /// The end of the link, which each resume wants to know.
+    /// Runs the coroutine until it comes back with another context.
+    ///
+    /// # Safety
+    /// - The coroutine is not finished, and its context is replaced by what this gives.
+    /// - `value` is an encoded `Input` if `signal` is `RUN`.
     #[inline(always)]
-    fn link_base(&self) -> NonNull<u8> {
+    unsafe fn switch(&self, value: Word, signal: usize) -> (Context, Word) {
+        let base = self.stack.base();
         // SAFETY: `frame::place` has prepared this stack for these types.
-        unsafe { frame::link_base::<Input, Yield>(self.stack.base()) }
+        let link_base = unsafe { frame::link_base::<Input, Yield>(base) };
+        let on_hold = asan::resuming(&*self.stack);
+        // SAFETY: this is the base for which the context was made, on the one thread that can reach this handle; the rest is
+        // the caller's promise.
+        let back = unsafe { raw::resume(self.context, link_base, value, signal) };
+        asan::returned(on_hold);
+        back
     }
 
     fn take_stack(mut self) -> S {
@@ -290,14 +301,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         #[cfg(feature = "alloc")]
         if !self.context.is_finished() {
             // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
-            let (context, word) = unsafe {
-                raw::resume(
-                    self.context,
-                    self.link_base(),
-                    Word::new(ptr::null_mut()),
-                    ABANDON,
-                )
-            };
+            let (context, word) = unsafe { self.switch(Word::new(ptr::null_mut()), ABANDON) };
             self.context = context.given_up();
             // SAFETY: with this signal the word has a value.
             let result = unsafe { word.assume_init() }.cast::<Result<(), Payload>>();
@@ -313,8 +317,7 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     fn run_to_end(&mut self) {
         for _ in 0..UNWIND_LIMIT {
             // SAFETY: as in `resume`; with this signal nothing is decoded from the word.
-            let (context, word) =
-                unsafe { raw::resume(self.context, self.link_base(), Word::new(ptr::null_mut()), UNWIND) };
+            let (context, word) = unsafe { self.switch(Word::new(ptr::null_mut()), UNWIND) };
             self.context = context;
             if context.is_finished() {
                 // SAFETY: the root returns a word with a value.

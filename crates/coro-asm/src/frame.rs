@@ -16,6 +16,7 @@
 use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
+use crate::asan;
 #[cfg(feature = "alloc")]
 use crate::defer::DeferList;
 use crate::raw::{Context, Link, Word};
@@ -81,6 +82,11 @@ where
     }
     // SAFETY: `room` covers this, so it stays inside the stack.
     let yielder = unsafe { base.cast::<Yielder<Input, Yield>>().sub(1) };
+    asan::renewed(stack);
+    // SAFETY: the place lies in the yielder.
+    let parent = unsafe { &raw mut (*yielder.as_ptr()).parent };
+    // SAFETY: it is aligned and unused.
+    unsafe { parent.write(asan::Parent::new()) };
     #[cfg(feature = "alloc")]
     {
         // SAFETY: the place lies in the yielder.
@@ -120,14 +126,34 @@ unsafe extern "C" fn root<F, Input, Yield, Return>(value: Word, link: NonNull<Li
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
+    // SAFETY: a link begins a yielder, which was written by `place` and stays until the coroutine is finished.
+    let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
+    yielder.parent.entered();
+    // SAFETY: the caller's promise.
+    let outcome = unsafe { run::<F, Input, Yield, Return>(value, link, signal) };
+    // In a frame that no one has a pointer to, for with this the sanitizer's own frames go.
+    yielder.parent.ending();
+    Word::new(outcome)
+}
+
+/// What `root` returns, up to the last switch.
+///
+/// # Safety
+/// - As for [`root`].
+#[cfg_attr(feature = "asan", inline(never))]
+#[cfg_attr(not(feature = "asan"), inline(always))]
+unsafe fn run<F, Input, Yield, Return>(value: Word, link: NonNull<Link>, signal: usize) -> *mut ()
+where
+    F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
+{
+    // SAFETY: as in `root`.
+    let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
     // SAFETY: `place` has made it there.
     let slot = unsafe { Slot::<F, Return>::below(link) };
     // SAFETY: the body is at the slot's start, and is read this one time.
     let body = unsafe { slot.cast::<F>().read() };
     let place = slot.cast::<Result<Return, Payload>>();
     if signal == RUN {
-        // SAFETY: a link begins a yielder, which was written by `place` and stays until the coroutine is finished.
-        let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
         // SAFETY: the caller's promise; the resumer keeps the input until the first switch back.
         let outcome = unwind::catch(|| body(yielder, unsafe { decode::<Input>(value) }));
         // SAFETY: the slot has room and alignment for an outcome, and the body has been moved out of it.
@@ -135,16 +161,16 @@ where
         #[cfg(feature = "alloc")]
         if !yielder.deferred.is_empty() {
             // SAFETY: the outcome has just been written.
-            return unsafe { run_deferred::<Return>(&yielder.deferred, place) };
+            unsafe { run_deferred::<Return>(&yielder.deferred, place) };
         }
     } else {
         match unwind::catch(|| drop(body)) {
-            Ok(()) => return Word::new(ptr::null_mut()),
+            Ok(()) => return ptr::null_mut(),
             // SAFETY: as above.
             Err(payload) => unsafe { place.write(Err(payload)) },
         }
     }
-    Word::new(place.as_ptr().cast())
+    place.as_ptr().cast()
 }
 
 /// Runs the cleanups of a coroutine whose body has ended. A panic in one replaces an outcome without.
@@ -154,10 +180,7 @@ where
 #[cfg(feature = "alloc")]
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn run_deferred<Return>(
-    deferred: &DeferList,
-    outcome: NonNull<Result<Return, Payload>>,
-) -> Word {
+unsafe extern "C" fn run_deferred<Return>(deferred: &DeferList, outcome: NonNull<Result<Return, Payload>>) {
     if let Err(payload) = deferred.finish() {
         // SAFETY: the caller's promise.
         let outcome = unsafe { &mut *outcome.as_ptr() };
@@ -165,7 +188,6 @@ unsafe extern "C" fn run_deferred<Return>(
             *outcome = Err(payload);
         }
     }
-    Word::new(outcome.as_ptr().cast())
 }
 
 /// Takes the outcome out of a finished coroutine.

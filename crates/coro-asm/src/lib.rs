@@ -13,6 +13,7 @@ extern crate alloc;
 extern crate std;
 
 mod arch;
+mod asan;
 mod coroutine;
 #[cfg(feature = "alloc")]
 mod defer;

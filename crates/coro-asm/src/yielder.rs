@@ -6,6 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use crate::arch::FpControl;
+use crate::asan;
 #[cfg(feature = "alloc")]
 use crate::defer::{DeferList, Deferred};
 #[cfg(feature = "alloc")]
@@ -27,6 +28,7 @@ pub struct Yielder<Input, Yield> {
     link: Link,
     #[cfg(feature = "alloc")]
     pub(crate) deferred: DeferList,
+    pub(crate) parent: asan::Parent,
     types: PhantomData<*mut (Input, Yield)>,
 }
 
@@ -41,12 +43,14 @@ impl<Input, Yield> Yielder<Input, Yield> {
     #[inline(always)]
     pub fn suspend(&self, value: Yield) -> Input {
         let mut value = ManuallyDrop::new(value);
+        let on_hold = self.parent.suspending();
         // SAFETY: a yielder is only ever reached by reference from the body that it was lent to, so the
         // coroutine has been started and has not finished; and it runs: it is not `Sync`, so the caller is on its thread, and
         // whatever runs there while the coroutine is suspended cannot hold a reference into a body's frames unless it was
         // resumed from that body. `value` stays in this frame until the resumer has decoded it. A context
         // that is never resumed keeps its stack for ever, by the contract of `Stack`.
         let (word, signal) = unsafe { raw::suspend(NonNull::from(&self.link), encode(&mut value)) };
+        self.parent.resumed(on_hold);
         #[cfg(feature = "alloc")]
         if signal != RUN {
             self.interrupted(signal);
@@ -80,6 +84,8 @@ impl<Input, Yield> Yielder<Input, Yield> {
         }
         debug_assert_eq!(signal, ABANDON);
         let mut result = self.deferred.finish();
+        // Not the last switch for the sanitizer, which would take the result away with the frames.
+        let _on_hold = self.parent.suspending();
         loop {
             // SAFETY: as in `suspend`; the resumer takes the result and does not resume again.
             unsafe { raw::suspend(NonNull::from(&self.link), Word::new((&raw mut result).cast())) };

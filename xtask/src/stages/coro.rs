@@ -1,4 +1,4 @@
-//! Coroutines under conditions of their own: switches by the hundred million.
+//! Coroutines under conditions of their own: switches by the hundred million, AddressSanitizer.
 
 use anyhow::Result;
 
@@ -18,6 +18,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
     if std::env::consts::ARCH != "aarch64" {
         outcome.add(registers_emulated(context)?);
     }
+    outcome.add(sanitizer(context)?);
     Ok(outcome)
 }
 
@@ -52,5 +53,26 @@ fn registers_emulated(context: &Context) -> Result<Outcome> {
         command.env("CORO_ASM_SWITCHES", EMULATED_SWITCHES);
     }
     command.args(OPTIMISED).args(REGISTERS);
+    tested(context, &mut command)
+}
+
+/// Tests that switch, unwind and leave frames behind, in a build with AddressSanitizer, and what it finds itself.
+fn sanitizer(context: &Context) -> Result<Outcome> {
+    let Some(host) = toolchain::host().filter(|host| toolchain::has_address_sanitizer(host)) else {
+        return Ok(Outcome::missing("the compiler comes without AddressSanitizer"));
+    };
+    // With a target, so that build scripts and macros are built without it.
+    let mut command = context.runner.cargo(["test", "--target", &host]);
+    command.args(["-p", "coro-asm", "--all-features"]);
+    for test in ["asan", "coroutine", "defer", "model", "scope"] {
+        command.args(["--test", test]);
+    }
+    command.args(["--", "--include-ignored"]);
+    // The flag is not stable; the sanitizer is.
+    command.env("RUSTC_BOOTSTRAP", "1");
+    command.env("RUSTFLAGS", "-Zsanitizer=address");
+    command.env("CARGO_TARGET_DIR", context.workspace.target.join("asan"));
+    // What is forgotten on purpose is no fault.
+    command.env("ASAN_OPTIONS", "detect_leaks=0");
     tested(context, &mut command)
 }

@@ -121,7 +121,7 @@ pub(crate) const STAGES: &[Stage] = &[
     ),
     stage(
         "coro",
-        "coroutines over a hundred million switches, on both architectures",
+        "coroutines over a hundred million switches and under AddressSanitizer",
         [120, 240],
         coro::run,
     ),

@@ -216,8 +216,8 @@ impl Arena {
         (0..words)
             // SAFETY: the words up to the top are the stack's, and pages are aligned.
             .map(|word| unsafe { start.add(word) })
-            // SAFETY: the memory is mapped and readable; it may be a frame's, so the read is volatile.
-            .find(|word| unsafe { word.read_volatile() } != 0)
+            // SAFETY: the memory is mapped, readable and aligned.
+            .find(|&word| unsafe { crate::asan::read(word) } != 0)
             .map_or(top, NonNull::cast)
     }
 
