@@ -31,21 +31,44 @@ impl Mode {
         })
     }
 
-    /// The same, and its counts appended to `path` when a process ends.
-    pub(crate) fn counting(&self, path: &Path) -> Self {
-        let mut mode = self.clone();
-        if let Self::Preloaded { variables, .. } = &mut mode {
-            variables.push(("ESCA_STATS", path.display().to_string()));
-        }
-        mode
-    }
-
     /// The library, where there is one.
     pub(crate) fn library(&self) -> Option<&Path> {
         match self {
             Self::Plain => None,
             Self::Preloaded { library, .. } => Some(library),
         }
+    }
+
+    /// With a further variable.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut mode = self.clone();
+        if let Self::Preloaded { variables, .. } = &mut mode {
+            variables.push((name, value.to_owned()));
+        }
+        mode
+    }
+
+    /// The same, and its counts appended to `path` when a process ends.
+    pub(crate) fn counting(&self, path: &Path) -> Self {
+        self.with("ESCA_STATS", &path.display().to_string())
+    }
+
+    /// What it sets in the environment.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let Self::Preloaded {
+            library,
+            executor,
+            variables,
+        } = self
+        else {
+            return Vec::new();
+        };
+        let mut all = vec![
+            ("LD_PRELOAD", library.display().to_string()),
+            ("ESCA_EXECUTOR", (*executor).to_owned()),
+        ];
+        all.extend(variables.iter().cloned());
+        all
     }
 
     /// Sets the variables of `command`, which must not come from whoever runs the tests.
@@ -59,15 +82,7 @@ impl Mode {
         ] {
             command.env_remove(name);
         }
-        if let Self::Preloaded {
-            library,
-            executor,
-            variables,
-        } = self
-        {
-            command.env("LD_PRELOAD", library).env("ESCA_EXECUTOR", executor);
-            command.envs(variables.iter().map(|(name, value)| (name, value)));
-        }
+        command.envs(self.variables());
     }
 }
 

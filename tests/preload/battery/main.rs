@@ -6,6 +6,7 @@
 
 mod checks;
 mod library;
+mod order;
 mod pair;
 mod place;
 mod process;

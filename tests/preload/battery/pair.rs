@@ -32,6 +32,11 @@ impl Pair {
         Ok(pair)
     }
 
+    /// Open sockets of both, once they do not change any more.
+    pub(crate) fn settled_sockets(&self) -> Result<[usize; 2]> {
+        Ok([self.plain.settled_sockets()?, self.preloaded.settled_sockets()?])
+    }
+
     /// Both, with their names.
     pub(crate) fn both(&self) -> [(&'static str, &Server); 2] {
         [("plain", &self.plain), ("preloaded", &self.preloaded)]

@@ -146,6 +146,19 @@ impl Server {
         Ok(count)
     }
 
+    /// [`sockets`](Self::sockets), once they do not change any more.
+    pub(crate) fn settled_sockets(&self) -> Result<usize> {
+        let mut last = 0;
+        loop {
+            let now = self.sockets()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+            sleep(Duration::from_millis(100));
+        }
+    }
+
     /// That each of its processes has mapped `library`.
     pub(crate) fn has_mapped(&self, library: &Path) -> Result<bool> {
         for process in self.family()? {

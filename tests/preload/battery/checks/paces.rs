@@ -163,19 +163,6 @@ fn at_once(server: &Server, requests: &[Request], accepted_before: bool) -> Resu
     answers.map(|(client, request)| expect(client, request)).collect()
 }
 
-/// Open sockets of both when they do not change any more.
-pub(crate) fn open_sockets(pair: &Pair) -> Result<[usize; 2]> {
-    let mut last = [0; 2];
-    loop {
-        let now = [pair.plain.sockets()?, pair.preloaded.sockets()?];
-        if now == last {
-            return Ok(now);
-        }
-        last = now;
-        sleep(Duration::from_millis(100));
-    }
-}
-
 /// That no connection is left over when all clients have gone. Those that the program closes only after a while, for a
 /// reason of its own, are left over in the plain program too.
 pub(crate) fn nothing_left(pair: &Pair, before: [usize; 2]) -> Result<()> {

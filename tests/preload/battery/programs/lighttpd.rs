@@ -1,5 +1,7 @@
 //! lighttpd with each of its network backends; graceful restart and end.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,6 +11,7 @@ use super::{on_each_executor, serve_files};
 use crate::checks::answers::Traits;
 use crate::checks::{Verdict, endings};
 use crate::library::Mode;
+use crate::order;
 use crate::place::{Place, write};
 use crate::process::{Server, program};
 use crate::scale::Scale;
@@ -52,11 +55,13 @@ fn quit(mode: &Mode, _scale: &Scale, verdict: &mut Verdict) {
 }
 
 fn start(place: &Place, name: &str, mode: &Mode, backend: &str) -> Result<Server> {
-    let program = program("lighttpd", "lighttpd")?;
     let folder = place.server(name)?;
-    Server::start(&folder, mode, |address| {
-        let text = format!(
-            "server.document-root = \"{root}\"
+    Server::start(&folder, mode, |address| command(place, &folder, address, backend))
+}
+
+fn command(place: &Place, folder: &Path, address: SocketAddr, backend: &str) -> Result<Command> {
+    let text = format!(
+        "server.document-root = \"{root}\"
 server.bind = \"{ip}\"
 server.port = {port}
 server.network-backend = \"{backend}\"
@@ -69,16 +74,27 @@ server.modules = (\"mod_accesslog\")
 accesslog.filename = \"{folder}/access.log\"
 mimetype.assign = ( \"\" => \"application/octet-stream\" )
 ",
-            root = place.root().display(),
-            ip = address.ip(),
-            port = address.port(),
-            folder = folder.display(),
-        );
-        let mut command = Command::new(&program);
-        command
-            .arg("-D")
-            .arg("-f")
-            .arg(write(&folder, "lighttpd.conf", &text)?);
-        Ok(command)
-    })
+        root = place.root().display(),
+        ip = address.ip(),
+        port = address.port(),
+        folder = folder.display(),
+    );
+    let mut command = Command::new(program("lighttpd", "lighttpd")?);
+    command
+        .arg("-D")
+        .arg("-f")
+        .arg(write(folder, "lighttpd.conf", &text)?);
+    Ok(command)
+}
+
+#[test]
+fn order_of_calls() {
+    super::rounds("direct", |mode, _, verdict| {
+        for backend in ["sendfile", "writev"] {
+            let start = |place: &_, folder: &_, address| command(place, folder, address, backend);
+            verdict.check(backend, || {
+                order::compare(&mode.with("ESCA_PRELOAD_OPTIMISE", "off"), start)
+            });
+        }
+    });
 }

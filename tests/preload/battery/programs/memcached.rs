@@ -29,7 +29,7 @@ fn hold(threads: u32) -> impl Fn(&Mode, &Scale, &mut Verdict) {
             Ok(pair) => pair,
             Err(error) => return verdict.check("the pair", || Err(error)),
         };
-        let before = paces::open_sockets(&pair);
+        let before = pair.settled_sockets();
         let same = |commands: &[_], pace| exchange::same(&pair, read_reply, commands, pace);
         verdict.check("values", || same(&values(), Pace::Turns));
         verdict.check("values, pipelined", || same(&values(), Pace::Pipelined));

@@ -66,7 +66,7 @@ fn serve_files(
         Err(error) => return verdict.check("the pair", || Err(error)),
     };
     verdict.check("keep-alive", || answers::keep_alive(&pair));
-    let before = paces::open_sockets(&pair);
+    let before = pair.settled_sockets();
     verdict.check("close", || answers::close(&pair));
     verdict.check("kinds", || answers::kinds(&pair));
     if traits.ranges {

@@ -1,6 +1,7 @@
 //! nginx: its switches that change how a file and its head leave, several workers, an access log; reload, upgrade, quit.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -14,6 +15,7 @@ use crate::checks::answers::Traits;
 use crate::checks::many::Load;
 use crate::checks::{Verdict, endings};
 use crate::library::Mode;
+use crate::order;
 use crate::place::{Place, write};
 use crate::process::{PATIENCE, Server, maps, program, state};
 use crate::scale::Scale;
@@ -134,6 +136,26 @@ fn waited<T>(otherwise: &str, probe: impl Fn() -> Option<T>) -> Result<T> {
     }
 }
 
+#[test]
+fn order_of_calls() {
+    super::rounds("direct", |mode, _, verdict| {
+        let one = Config { workers: 1, ..TWO };
+        for config in [
+            one,
+            Config { nopush: false, ..one },
+            Config {
+                sendfile: false,
+                ..one
+            },
+        ] {
+            let start = |place: &_, folder: &_, address| command(place, folder, address, config);
+            verdict.check(&format!("{config:?}"), || {
+                order::compare(&mode.with("ESCA_PRELOAD_OPTIMISE", "off"), start)
+            });
+        }
+    });
+}
+
 /// A plain nginx, for those that need a server behind them.
 pub(super) fn origin(place: &Place) -> Result<Server> {
     start(place, "origin", &Mode::Plain, TWO)
@@ -144,27 +166,29 @@ fn start(place: &Place, name: &str, mode: &Mode, config: Config) -> Result<Serve
 }
 
 fn launch(place: &Place, name: &str, mode: &Mode, config: Config, orphan: bool) -> Result<Server> {
-    let program = program("nginx", "nginx-light")?;
     let folder = place.server(name)?;
     Server::start(&folder, mode, |address| {
-        let text = configuration(place, &folder.display().to_string(), &address.to_string(), config);
-        let path = write(&folder, "nginx.conf", &text)?;
-        let mut command = if orphan {
-            // It looks for its parent before it writes this file.
-            let mut shell = Command::new("sh");
-            shell.args(["-c", "\"$@\" & until test -s \"$0\"; do sleep 0.01; done"]);
-            shell.arg(folder.join("nginx.pid")).arg(&program);
-            shell
-        } else {
-            Command::new(&program)
-        };
-        command
-            .arg("-p")
-            .arg(&folder)
-            .args(["-e", "stderr", "-c"])
-            .arg(path);
-        Ok(command)
+        let nginx = command(place, &folder, address, config)?;
+        if !orphan {
+            return Ok(nginx);
+        }
+        // It looks for its parent before it writes this file.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$@\" & until test -s \"$0\"; do sleep 0.01; done"]);
+        shell
+            .arg(folder.join("nginx.pid"))
+            .arg(nginx.get_program())
+            .args(nginx.get_args());
+        Ok(shell)
     })
+}
+
+fn command(place: &Place, folder: &Path, address: SocketAddr, config: Config) -> Result<Command> {
+    let text = configuration(place, &folder.display().to_string(), &address.to_string(), config);
+    let mut command = Command::new(program("nginx", "nginx-light")?);
+    command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]);
+    command.arg(write(folder, "nginx.conf", &text)?);
+    Ok(command)
 }
 
 fn configuration(place: &Place, folder: &str, address: &str, config: Config) -> String {
