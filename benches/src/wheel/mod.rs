@@ -71,12 +71,12 @@ fn key(workload: &str, timers: usize) -> String {
 #[must_use]
 pub fn rearm(connections: u32) -> Workload<'static> {
     let rearm = Rearm::new(connections);
-    let workload = Workload::new(key("rearm", connections as usize), rearm.operations()).warmed();
+    let workload = Workload::new(key("rearm", connections as usize), rearm.operations());
     match connections {
         ..10_000 => contest!(workload, [Heap, Tree, HierarchicalHash, BitWheel], |T| rearm
             .pass::<T>()),
         10_000..=100_000 => contest!(workload, [Heap, Tree], |T| rearm.pass::<T>()),
-        _ => contest!(workload, [Heap], |T| rearm.pass::<T>()),
+        _ => contest!(workload.warmed(), [Heap], |T| rearm.pass::<T>()),
     }
 }
 

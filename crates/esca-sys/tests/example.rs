@@ -16,14 +16,15 @@ fn two_sockets() {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(2).unwrap();
     let example = target.join("examples/two_sockets");
+    let native = cfg!(target_arch = "x86_64");
     let output = match Command::new(&example).env_remove("ESCA_EXECUTOR").output() {
-        Ok(output) => output,
-        Err(error) if cfg!(target_arch = "x86_64") => panic!(
+        Ok(output) if native || output.status.success() => output,
+        Err(error) if native => panic!(
             "{}: {error}; `cargo test` without a choice of targets builds it",
             example.display()
         ),
-        Err(error) => {
-            eprintln!("skipped: under an emulator a program cannot start another: {error}");
+        _ => {
+            eprintln!("skipped: not built, or run by an emulator, under which no program starts another");
             return;
         }
     };
