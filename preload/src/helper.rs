@@ -119,16 +119,26 @@ extern "C" fn in_child() {
 }
 
 /// Starts the helper, where this process has none yet.
+#[inline]
 pub(crate) fn ensure(process: &'static Process) {
-    if process.helper.load(Ordering::Acquire) == 0
-        && process
-            .helper
-            .compare_exchange(0, STARTING, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+    if process.helper.load(Ordering::Acquire) == 0 {
+        start_helper(process);
+    }
+}
+
+#[cold]
+fn start_helper(process: &'static Process) {
+    // The program's signals are for its own threads, and a handler must not jump out of this.
+    let mask = sys::block_signals();
+    if process
+        .helper
+        .compare_exchange(0, STARTING, Ordering::AcqRel, Ordering::Acquire)
+        .is_ok()
     {
         let state = if spawn() { RUNNING } else { REFUSED };
         process.helper.store(state, Ordering::Release);
     }
+    sys::restore_signals(mask);
 }
 
 /// Whether somebody sees to the deadline. Without that nothing is deferred.
@@ -150,10 +160,6 @@ pub(crate) fn wake(process: &Process) {
 fn spawn() -> bool {
     // SAFETY: an array of bytes and words, for which all zeros is a value; `pthread_attr_init` fills it.
     let mut attributes: libc::pthread_attr_t = unsafe { core::mem::zeroed() };
-    // SAFETY: as above.
-    let mut all: libc::sigset_t = unsafe { core::mem::zeroed() };
-    // SAFETY: as above.
-    let mut old: libc::sigset_t = unsafe { core::mem::zeroed() };
     let mut id: libc::pthread_t = 0;
     // SAFETY: the attributes are live.
     if unsafe { libc::pthread_attr_init(&raw mut attributes) } != 0 {
@@ -163,16 +169,9 @@ fn spawn() -> bool {
     unsafe { libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED) };
     // SAFETY: as above.
     unsafe { libc::pthread_attr_setstacksize(&raw mut attributes, STACK) };
-    // SAFETY: the set is live.
-    unsafe { libc::sigfillset(&raw mut all) };
-    // The program's signals are for its own threads.
-    // SAFETY: both sets are live.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old) };
     // SAFETY: all pointers are live; `watch` takes no argument.
     let made =
         unsafe { libc::pthread_create(&raw mut id, &raw const attributes, watch, core::ptr::null_mut()) };
-    // SAFETY: the set is live.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, core::ptr::null_mut()) };
     // SAFETY: initialised above.
     unsafe { libc::pthread_attr_destroy(&raw mut attributes) };
     made == 0

@@ -296,6 +296,7 @@ pub(crate) fn close(fd: c_int) -> Offer {
         return Offer::Pass;
     }
     if queues_here(process, entry) && record(process, fd, entry, Kind::Close, 0, |_| Some(0)).is_some() {
+        entry.set(SYNCHRONOUS);
         stats::deferred(Deferred::Close);
         return Offer::Taken(0);
     }

@@ -7,6 +7,7 @@ use crate::process::{self, Process};
 use crate::queue::engine::{self, Engine};
 use crate::queue::segment::Segment;
 use crate::stats::Reason;
+use crate::sys;
 
 /// State of a thread. Without a destructor, so that a signal handler may look at any time.
 #[derive(Debug)]
@@ -95,19 +96,22 @@ fn make(process: &Process) -> Option<&'static Segment> {
     if ME.with(|me| me.refused.get()) {
         return None;
     }
+    // A handler that jumps away must not leave it half made.
+    let mask = sys::block_signals();
     let made = process.take_segment();
     let engine = made.and_then(|_| Engine::new());
-    let (Some(segment), Some(engine)) = (made, engine) else {
+    if let (Some(segment), Some(engine)) = (made, engine) {
+        segment.set_engine(engine);
+        ME.with(|me| me.segment.set(segment));
+        at_exit(segment);
+    } else {
         ME.with(|me| me.refused.set(true));
         if let Some(segment) = made {
             segment.leave();
         }
-        return None;
-    };
-    segment.set_engine(engine);
-    ME.with(|me| me.segment.set(segment));
-    at_exit(segment);
-    Some(segment)
+    }
+    sys::restore_signals(mask);
+    segment()
 }
 
 /// Runs what this thread has queued.

@@ -1,0 +1,131 @@
+//! Builds the library, the servers and the naive interposer, and runs one of them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What is preloaded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Preload {
+    None,
+    Ours,
+    Naive,
+}
+
+/// What a server and its peer found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    Right,
+    Wrong,
+}
+
+struct Built {
+    victim: PathBuf,
+    naive: PathBuf,
+    ours: PathBuf,
+}
+
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/victims");
+        let victim = folder.join("victim");
+        let parts = [
+            "harness",
+            "bytes",
+            "numbers",
+            "processes",
+            "signals",
+            "errors",
+            "waits",
+        ];
+        let parts = parts.map(|part| sources.join(part).with_extension("c"));
+        compile(&victim, &["-pthread"], &parts);
+        let naive = folder.join("libnaive.so");
+        compile(&naive, &["-shared", "-fPIC"], &[sources.join("naive.c")]);
+        Built {
+            victim,
+            naive,
+            ours: library(),
+        }
+    })
+}
+
+fn compile(to: &Path, options: &[&str], from: &[PathBuf]) {
+    let mut command = Command::new("cc");
+    command
+        .args(["-O2", "-Wall", "-Wextra", "-Werror"])
+        .args(options)
+        .args(from);
+    succeed(command.arg("-o").arg(to).arg("-ldl"));
+}
+
+/// The library as its users have it. Cargo builds no `cdylib` for the tests of its own package.
+fn library() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "esca-preload",
+        "--lib",
+    ]);
+    succeed(command.current_dir(env!("CARGO_MANIFEST_DIR")));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder");
+    target.join("release/libesca_preload.so")
+}
+
+fn succeed(command: &mut Command) {
+    let status = command.status();
+    let status = status.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// Every hazard there is.
+pub(crate) fn names() -> Vec<String> {
+    let listed = Command::new(&built().victim)
+        .output()
+        .expect("the list of hazards");
+    let listed = String::from_utf8(listed.stdout).expect("names");
+    listed.lines().map(str::to_owned).collect()
+}
+
+pub(crate) fn run(name: &str, preload: Preload) -> Outcome {
+    run_with(name, preload, &[])
+}
+
+pub(crate) fn run_with(name: &str, preload: Preload, environment: &[(&str, &str)]) -> Outcome {
+    let built = built();
+    let mut command = Command::new(&built.victim);
+    command.arg(name).envs(environment.iter().copied());
+    match preload {
+        Preload::None => {}
+        Preload::Ours => {
+            command.env("LD_PRELOAD", &built.ours);
+        }
+        Preload::Naive => {
+            command.env("LD_PRELOAD", &built.naive).env("HANGS_MS", "15000");
+        }
+    }
+    let output = command.output().expect("the victim");
+    if output.status.success() {
+        return Outcome::Right;
+    }
+    eprintln!(
+        "{name}, {preload:?}, {environment:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Outcome::Wrong
+}
+
+/// How often a handler interrupts the library; `ESCA_ALARMS=1000000` takes a minute.
+pub(crate) fn alarms() -> &'static str {
+    static ALARMS: OnceLock<String> = OnceLock::new();
+    ALARMS.get_or_init(|| env::var("ESCA_ALARMS").unwrap_or_else(|_| "100000".into()))
+}
