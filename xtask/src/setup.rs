@@ -25,6 +25,11 @@ const NEEDS: &[Need] = &[
         present: || on_path("cc"),
     },
     Need {
+        packages: &["make"],
+        purpose: "the kernel module",
+        present: || on_path("make"),
+    },
+    Need {
         packages: &["g++"],
         purpose: "libFuzzer",
         present: || on_path("c++"),

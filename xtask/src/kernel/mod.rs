@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod debug;
 mod emulator;
 mod guest;
 mod initrd;
@@ -24,7 +25,8 @@ use self::apt::Apt;
 pub(crate) use self::bench::compare;
 use self::emulator::Emulator;
 use self::guest::Guest;
-use self::target::{ALL, Arch, Series, Target};
+pub(crate) use self::target::ALL;
+use self::target::{Arch, Series, Target};
 use self::tree::Tree;
 use crate::context::Context;
 use crate::report::{Outcome, Row, closing_line, table, total};
@@ -45,7 +47,7 @@ struct Built {
 
 pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((verb, rest)) = arguments.split_first() else {
-        bail!("kernel what? build or test");
+        bail!("kernel what? build, test or debug");
     };
     let (targets, long) = options(rest)?;
     let logs = workspace.target.join("xtask/logs");
@@ -69,15 +71,21 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
         }
         "test" => {
             let rows = test(&context, &targets)?;
-            let sum = total(&rows);
-            println!("\n{}\n{}", table(&rows), closing_line(sum));
-            Ok(if sum.failed == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(finish(&rows))
         }
-        other => bail!("kernel does not know {other:?}; it takes build or test"),
+        "debug" => debug::command(context),
+        other => bail!("kernel does not know {other:?}; it takes build, test or debug"),
+    }
+}
+
+/// The closing table and line.
+fn finish(rows: &[Row]) -> ExitCode {
+    let sum = total(rows);
+    println!("\n{}\n{}", table(rows), closing_line(sum));
+    if sum.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

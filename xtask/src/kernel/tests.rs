@@ -15,21 +15,20 @@ pub(super) struct Set {
     programs: Vec<(String, PathBuf)>,
 }
 
-/// The system tests that every executor must pass.
-const SYSTEM: [&str; 2] = ["executors", "pipelining"];
+/// Where the kernel's tracing is.
+const TRACING: &str = "/sys/kernel/debug/tracing";
+/// Flushes that the traffic of the server's test must come to at least; it takes 2,048 requests.
+const FLUSHES: u32 = 50;
 
 impl Set {
     pub(super) fn build(arch: Arch, folder: &Path, runner: &Runner) -> Result<Self> {
-        let mut arguments = vec!["test", "--no-run", "-p", "esca-sys", "-p", "system-tests"];
-        arguments.extend(["--test", "conformance"]);
-        arguments.extend(SYSTEM.iter().flat_map(|name| ["--test", name]));
-        let mut all = programs::build(arch, &arguments, folder, runner)?;
+        let mut tests = vec!["test", "--no-run", "-p", "esca-sys", "-p", "system-tests"];
+        tests.extend(["--test", "conformance", "--test", "executors"]);
+        let mut all = programs::build(arch, &tests, folder, runner)?;
         let bins = ["build", "-p", "anglerfish", "-p", "esca-guest"];
         all.extend(programs::build(arch, &bins, folder, runner)?);
-        let wanted = ["conformance", "anglerfish", "esca-guest"]
-            .into_iter()
-            .chain(SYSTEM);
-        let programs = wanted.map(|name| {
+        let wanted = ["conformance", "executors", "anglerfish", "esca-guest"];
+        let programs = wanted.into_iter().map(|name| {
             let found = all.iter().find(|(built, _)| built == name);
             found
                 .cloned()
@@ -53,12 +52,26 @@ impl Set {
                 "tests module",
                 format!("esca-guest --seconds {soak} --module /esca.ko"),
             ),
-            Job::new("tests executor", "conformance kernel"),
+            Job::new("tests executor", "conformance kernel module"),
         ];
-        for name in SYSTEM {
-            let environment = "ESCA_EXECUTOR=kernel ANGLERFISH_PROGRAM=/test/anglerfish";
-            jobs.push(Job::new(format!("tests {name}"), format!("{environment} {name}")));
-        }
+        // The module's own count is one of each open file; a probe sees the server's flushes from outside.
+        let probe = "p:esca_flush esca_flush";
+        jobs.push(Job::new(
+            "probe",
+            format!("echo '{probe}' > {TRACING}/kprobe_events; echo 1 > {TRACING}/events/kprobes/enable"),
+        ));
+        let environment = "ESCA_EXECUTOR=kernel ANGLERFISH_PROGRAM=/test/anglerfish";
+        jobs.push(Job::new("tests server", format!("{environment} executors")));
+        jobs.push(Job::new(
+            "server flushes",
+            format!(
+                "read name hits missed < {TRACING}/kprobe_profile; echo $name $hits; test $hits -ge {FLUSHES}"
+            ),
+        ));
+        jobs.push(Job::new(
+            "no probe",
+            format!("echo 0 > {TRACING}/events/kprobes/enable; echo > {TRACING}/kprobe_events"),
+        ));
         jobs.push(Job::new("rmmod", "rmmod esca"));
         jobs.push(Job::new("log", "dmesg"));
         jobs

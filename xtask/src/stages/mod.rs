@@ -6,6 +6,7 @@ mod bare;
 mod bench;
 mod coro;
 mod fuzz;
+mod kernel;
 mod lint;
 mod loom;
 mod package;
@@ -124,6 +125,12 @@ pub(crate) const STAGES: &[Stage] = &[
         "coroutines over a hundred million switches and under AddressSanitizer",
         [120, 240],
         coro::run,
+    ),
+    stage(
+        "kernel",
+        "the module on Debian's kernels, in machines under QEMU",
+        [300, 1800],
+        kernel::run,
     ),
     stage(
         "loom",

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -90,11 +90,21 @@ pub(crate) fn a_read_waits_for_what_comes_later<X: Executor>(make: impl Fn() -> 
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
+/// The thread whose signals are counted, or 0 for all: other tests raise SIGPIPE as well.
+static COUNTED: AtomicI32 = AtomicI32::new(0);
 /// Handlers are for the whole process, so one test at a time.
 static HANDLERS: Mutex<()> = Mutex::new(());
 
+fn thread_id() -> i32 {
+    // SAFETY: names the calling thread.
+    unsafe { libc::gettid() }
+}
+
 extern "C" fn count_signal(_: libc::c_int) {
-    COUNT.fetch_add(1, Ordering::Relaxed);
+    let counted = COUNTED.load(Ordering::Relaxed);
+    if counted == 0 || counted == thread_id() {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Installs the counting handler and returns what was there.
@@ -121,6 +131,7 @@ fn restore(signal: libc::c_int, before: &libc::sigaction) {
 pub(crate) fn sigpipe_is_raised_as_by_plain_calls<X: Executor>(make: impl Fn() -> X) {
     let _one = HANDLERS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = handle(libc::SIGPIPE, 0);
+    COUNTED.store(thread_id(), Ordering::Relaxed);
     let (gone, peer) = unix_pair();
     let (pipe_reader, pipe_writer) = rustix::pipe::pipe().unwrap();
     drop((peer, pipe_reader));
@@ -142,6 +153,7 @@ pub(crate) fn sigpipe_is_raised_as_by_plain_calls<X: Executor>(make: impl Fn() -
     let all = results(&run(&mut segment));
     let raised = COUNT.load(Ordering::Relaxed);
     restore(libc::SIGPIPE, &before);
+    COUNTED.store(0, Ordering::Relaxed);
     assert_eq!(all, vec![failed(Errno::EPIPE); 5]);
     assert_eq!(raised, 4, "each but the one with MSG_NOSIGNAL");
 }
