@@ -58,6 +58,14 @@ static inline bool esca_watched(void)
 	return (work & watches) || READ_ONCE(current->ptrace);
 }
 
+/* Whether the task has something to do before its next call: another task waits for the processor, or a signal for it. */
+static inline bool esca_wanted_elsewhere(void)
+{
+	unsigned long wanted = _TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL;
+
+	return READ_ONCE(current_thread_info()->flags) & wanted;
+}
+
 /* vm_flags became read-only in 6.3. */
 static inline void esca_vm_flags(struct vm_area_struct *vma, unsigned long set, unsigned long clear)
 {

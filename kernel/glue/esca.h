@@ -12,6 +12,11 @@
 
 #include "batch_table.h"
 
+/* What handlers get. They take their registers as const, so that one set of them, zero but for the arguments, serves all. */
+struct esca_run {
+	struct pt_regs regs;
+};
+
 /* One open file of the device. */
 struct esca_device {
 	struct mm_struct *mm; /* that opened it: nobody else may flush or map; held by a reference to the structure alone */
@@ -20,11 +25,7 @@ struct esca_device {
 	u32 capacity; /* entries; kept here because user space may write to the header */
 	unsigned long busy; /* bit 0: somebody sets up or flushes */
 	struct batch_stats stats; /* changed by whoever holds the bit */
-};
-
-/* One flush. Handlers take their registers as const, so that one set of them, zeroed once, serves all entries. */
-struct esca_run {
-	struct pt_regs regs;
+	struct esca_run run; /* used by whoever holds the bit; here, because on the stack it would be zeroed at each flush */
 };
 
 /* device.c */

@@ -25,9 +25,10 @@ int esca_host_check(void)
 {
 	if (unlikely(esca_watched()))
 		return 2;
-	if (unlikely(need_resched()))
-		cond_resched();
-	return unlikely(signal_pending(current)) ? 1 : 0;
+	if (likely(!esca_wanted_elsewhere()))
+		return 0;
+	cond_resched();
+	return signal_pending(current) ? 1 : 0;
 }
 
 /* The core found itself in a state that cannot be. The caller ends the task, whether or not this returns. */
@@ -38,7 +39,6 @@ void esca_host_panic(void)
 
 long esca_flush(struct file *file, struct esca_device *device, unsigned long argument)
 {
-	struct esca_run run;
 	long finished;
 
 	if (device->mm != current->mm)
@@ -51,10 +51,9 @@ long esca_flush(struct file *file, struct esca_device *device, unsigned long arg
 		esca_unlock(device);
 		return -EINVAL;
 	}
-	memset(&run, 0, sizeof(run));
 	/* An entry may close the file that this comes from. */
 	get_file(file);
-	finished = esca_core_flush(device->table, device->capacity, argument, &run);
+	finished = esca_core_flush(device->table, device->capacity, argument, &device->run);
 	if (finished >= 0) {
 		device->stats.flushes++;
 		device->stats.finished += finished;

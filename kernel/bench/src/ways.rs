@@ -87,13 +87,18 @@ impl Runner for Module {
                 return i64::MIN;
             }
         }
-        let argument = device::flush_argument(self.position, count, CAPACITY);
         let (ioctl, fd) = (libc::SYS_ioctl as u32, self.device.as_raw_fd() as u64);
-        let args = [fd, device::FLUSH.into(), argument, 0, 0, 0];
-        // SAFETY: the entries hold calls that are sound to make, as for `Plain`.
-        let finished = unsafe { esca_sys::syscall(ioctl, &args) }.to_raw();
-        if finished != i64::from(count) {
-            return i64::MIN;
+        let mut finished = 0;
+        // More than once when a signal comes in between.
+        while finished < count {
+            let first = self.position.wrapping_add(finished);
+            let argument = device::flush_argument(first, count - finished, CAPACITY);
+            let args = [fd, device::FLUSH.into(), argument, 0, 0, 0];
+            // SAFETY: the entries hold calls that are sound to make, as for `Plain`.
+            match unsafe { esca_sys::syscall(ioctl, &args) }.into_result() {
+                Ok(more) => finished += more as u32,
+                Err(_) => return i64::MIN,
+            }
         }
         let sum = taken(&self.table, self.position, count);
         self.position = self.position.wrapping_add(count);

@@ -68,11 +68,9 @@ impl<H: Host> Batch<'_, H> {
         if self.ended {
             return Step::Stop;
         }
-        match self.host.check() {
-            Verdict::Go => {}
-            // With nothing done, stopping would be no progress, and the call sees the signal by itself.
-            Verdict::Signal if !self.progress => {}
-            Verdict::Signal | Verdict::Watched => return Step::Stop,
+        let verdict = self.host.check();
+        if verdict != Verdict::Go && self.stops_for(verdict) {
+            return Step::Stop;
         }
         if !is_allowed(call.nr) {
             self.progress = true;
@@ -94,5 +92,11 @@ impl<H: Host> Batch<'_, H> {
             }
             Answer::Interrupted => Step::Stop,
         }
+    }
+
+    /// With nothing done, stopping for a signal would be no progress, and the call sees the signal by itself.
+    #[cold]
+    fn stops_for(&self, verdict: Verdict) -> bool {
+        verdict == Verdict::Watched || self.progress
     }
 }
