@@ -100,7 +100,7 @@ void esca_runs(u64 calls[8])
 			calls[nr / 64] |= 1ULL << (nr % 64);
 }
 
-long esca_host_call(struct esca_run *run, u32 nr, const u64 args[6])
+long esca_host_call(struct esca_device *device, u32 nr, const u64 args[6])
 {
 	esca_handler_t handler;
 
@@ -110,6 +110,6 @@ long esca_host_call(struct esca_run *run, u32 nr, const u64 args[6])
 	handler = handlers[array_index_nospec(nr, NUMBERS)];
 	if (unlikely(!handler))
 		return -EPERM;
-	esca_set_call(&run->regs, nr, args);
-	return handler(&run->regs);
+	esca_set_call(&device->regs, nr, args);
+	return handler(&device->regs);
 }

@@ -40,31 +40,19 @@ static inline void esca_set_call(struct pt_regs *regs, u32 nr, const u64 args[6]
 }
 
 /*
- * Whether somebody wants to see or to judge each system call of this task: seccomp, audit, a tracer, syscall user
- * dispatch, tracepoints on system calls. A batch would hide its calls from them.
+ * Where it stands that somebody wants to see or to judge each system call of this task: seccomp, audit, a tracer,
+ * syscall user dispatch, tracepoints on system calls. A batch would hide its calls from them.
  */
-static inline bool esca_watched(void)
-{
 #ifdef SYSCALL_WORK_SECCOMP /* architectures with the generic entry code */
-	unsigned long watches = SYSCALL_WORK_SECCOMP | SYSCALL_WORK_SYSCALL_TRACEPOINT | SYSCALL_WORK_SYSCALL_TRACE |
-				SYSCALL_WORK_SYSCALL_EMU | SYSCALL_WORK_SYSCALL_AUDIT |
-				SYSCALL_WORK_SYSCALL_USER_DISPATCH;
-	unsigned long work = READ_ONCE(current_thread_info()->syscall_work);
+#define ESCA_WATCH_WORD (&current_thread_info()->syscall_work)
+#define ESCA_WATCH_MASK                                                                                              \
+	(SYSCALL_WORK_SECCOMP | SYSCALL_WORK_SYSCALL_TRACEPOINT | SYSCALL_WORK_SYSCALL_TRACE | SYSCALL_WORK_SYSCALL_EMU | \
+	 SYSCALL_WORK_SYSCALL_AUDIT | SYSCALL_WORK_SYSCALL_USER_DISPATCH)
 #else
-	unsigned long watches = _TIF_SECCOMP | _TIF_SYSCALL_TRACEPOINT | _TIF_SYSCALL_TRACE | _TIF_SYSCALL_EMU |
-				_TIF_SYSCALL_AUDIT;
-	unsigned long work = READ_ONCE(current_thread_info()->flags);
+#define ESCA_WATCH_WORD (&current_thread_info()->flags)
+#define ESCA_WATCH_MASK \
+	(_TIF_SECCOMP | _TIF_SYSCALL_TRACEPOINT | _TIF_SYSCALL_TRACE | _TIF_SYSCALL_EMU | _TIF_SYSCALL_AUDIT)
 #endif
-	return (work & watches) || READ_ONCE(current->ptrace);
-}
-
-/* Whether the task has something to do before its next call: another task waits for the processor, or a signal for it. */
-static inline bool esca_wanted_elsewhere(void)
-{
-	unsigned long wanted = _TIF_NEED_RESCHED | _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL;
-
-	return READ_ONCE(current_thread_info()->flags) & wanted;
-}
 
 /* vm_flags became read-only in 6.3. */
 static inline void esca_vm_flags(struct vm_area_struct *vma, unsigned long set, unsigned long clear)

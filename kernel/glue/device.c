@@ -38,7 +38,7 @@ static int esca_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Neither is inlined: what they keep on the stack would be paid for at each flush. */
+/* Neither is inlined: kernels that zero the stack would zero what they keep there at each flush. */
 static noinline long esca_query(void __user *to)
 {
 	struct batch_query query = {

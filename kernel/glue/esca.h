@@ -12,11 +12,6 @@
 
 #include "batch_table.h"
 
-/* What handlers get. They take their registers as const, so that one set of them, zero but for the arguments, serves all. */
-struct esca_run {
-	struct pt_regs regs;
-};
-
 /* One open file of the device. */
 struct esca_device {
 	struct mm_struct *mm; /* that opened it: nobody else may flush or map; held by a reference to the structure alone */
@@ -24,8 +19,15 @@ struct esca_device {
 	size_t bytes; /* of the table, in whole pages */
 	u32 capacity; /* entries; kept here because user space may write to the header */
 	unsigned long busy; /* bit 0: somebody sets up or flushes */
-	struct batch_stats stats; /* changed by whoever holds the bit */
-	struct esca_run run; /* used by whoever holds the bit; here, because on the stack it would be zeroed at each flush */
+	struct batch_stats stats; /* changed by whoever holds the bit, as are the registers */
+	/* Handlers take them as const, so that one set, zero but for the arguments, serves all entries. */
+	struct pt_regs regs;
+};
+
+/* A word that changes when this task ought to look up between two entries, and the bits that mean so. */
+struct esca_sign {
+	const unsigned long *word;
+	unsigned long mask;
 };
 
 /* device.c */
@@ -44,7 +46,7 @@ void esca_unlock(struct esca_device *device);
 /* calls.c */
 int esca_resolve(void);
 void esca_runs(u64 calls[8]);
-long esca_host_call(struct esca_run *run, u32 nr, const u64 args[6]);
+long esca_host_call(struct esca_device *device, u32 nr, const u64 args[6]);
 
 /* flush.c and waits.c, called by the core */
 int esca_host_check(void);
@@ -55,6 +57,7 @@ void esca_host_panic(void);
 size_t esca_core_size(unsigned long capacity);
 u64 esca_core_features(void);
 bool esca_core_init(void *memory, size_t len, u32 capacity);
-long esca_core_flush(void *memory, u32 capacity, u64 argument, struct esca_run *run);
+long esca_core_flush(void *memory, u32 capacity, u64 argument, struct esca_device *device,
+		     const struct esca_sign signs[2]);
 
 #endif

@@ -21,13 +21,19 @@ void esca_unlock(struct esca_device *device)
 	clear_bit_unlock(0, &device->busy);
 }
 
+/* A tracer that has only attached sees no system calls yet; but it is about to, and it comes with a signal. */
+static bool watched(void)
+{
+	return (READ_ONCE(*ESCA_WATCH_WORD) & ESCA_WATCH_MASK) || READ_ONCE(current->ptrace);
+}
+
+/* Called when one of the signs of esca_flush() shows. */
 int esca_host_check(void)
 {
-	if (unlikely(esca_watched()))
+	if (watched())
 		return 2;
-	if (likely(!esca_wanted_elsewhere()))
-		return 0;
-	cond_resched();
+	if (need_resched())
+		cond_resched();
 	return signal_pending(current) ? 1 : 0;
 }
 
@@ -39,11 +45,15 @@ void esca_host_panic(void)
 
 long esca_flush(struct file *file, struct esca_device *device, unsigned long argument)
 {
+	const struct esca_sign signs[2] = {
+		{ ESCA_WATCH_WORD, ESCA_WATCH_MASK },
+		{ &current_thread_info()->flags, _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NEED_RESCHED },
+	};
 	long finished;
 
 	if (device->mm != current->mm)
 		return -EPERM;
-	if (esca_watched())
+	if (watched())
 		return -EOPNOTSUPP;
 	if (!esca_try_lock(device))
 		return -EBUSY;
@@ -53,7 +63,7 @@ long esca_flush(struct file *file, struct esca_device *device, unsigned long arg
 	}
 	/* An entry may close the file that this comes from. */
 	get_file(file);
-	finished = esca_core_flush(device->table, device->capacity, argument, &device->run);
+	finished = esca_core_flush(device->table, device->capacity, argument, device, signs);
 	if (finished >= 0) {
 		device->stats.flushes++;
 		device->stats.finished += finished;
@@ -62,7 +72,7 @@ long esca_flush(struct file *file, struct esca_device *device, unsigned long arg
 	esca_unlock(device);
 	fput(file);
 	/* A thread of the same process may have begun to watch this one since the check above. */
-	if (unlikely(!finished) && (argument & 0xffff) && esca_watched())
+	if (unlikely(!finished) && (argument & 0xffff) && watched())
 		return -EOPNOTSUPP;
 	return finished;
 }

@@ -41,8 +41,7 @@ pub fn flush(table: &Table<'_>, argument: u64, host: &mut impl Host) -> Result<u
     let mut batch = Batch {
         host,
         progress: false,
-        closed: false,
-        ended: false,
+        past: Past::NOTHING,
     };
     Ok(table
         .executor()
@@ -54,10 +53,23 @@ struct Batch<'a, H> {
     host: &'a mut H,
     /// An entry was finished by a call or a refusal.
     progress: bool,
+    past: Past,
+}
+
+/// What was done that makes the entries behind it special. A set, so that the common case is one comparison.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Past(u8);
+
+impl Past {
+    const NOTHING: Self = Self(0);
     /// A file descriptor was closed.
-    closed: bool,
+    const CLOSED: Self = Self(1);
     /// The batch ended before its last entry.
-    ended: bool,
+    const ENDED: Self = Self(2);
+
+    fn holds(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 impl<H: Host> Batch<'_, H> {
@@ -65,38 +77,59 @@ impl<H: Host> Batch<'_, H> {
     /// walk does not ask here, is cancelled in the same flush.
     #[inline]
     fn step(&mut self, call: &Call) -> Step {
-        if self.ended {
+        if self.past != Past::NOTHING {
+            return self.step_behind(call);
+        }
+        match self.admit(call) {
+            Ok(()) => self.make(call),
+            Err(step) => step,
+        }
+    }
+
+    /// One entry behind a close, or behind the end.
+    #[cold]
+    fn step_behind(&mut self, call: &Call) -> Step {
+        if self.past.holds(Past::ENDED) {
             return Step::Stop;
         }
-        let verdict = self.host.check();
-        if verdict != Verdict::Go && self.stops_for(verdict) {
-            return Step::Stop;
+        match self.admit(call) {
+            Ok(()) if self.past.holds(Past::CLOSED) && self.host.may_wait(call) => Step::Stop,
+            Ok(()) => self.make(call),
+            Err(step) => step,
         }
-        if !is_allowed(call.nr) {
-            self.progress = true;
-            return Step::Done(SysResult::from_errno(Errno::EPERM));
+    }
+
+    /// Whether an entry may run now; else what becomes of it.
+    #[inline]
+    fn admit(&mut self, call: &Call) -> Result<(), Step> {
+        match self.host.check() {
+            Verdict::Go => {}
+            // With nothing done, stopping would be no progress, and the call sees the signal by itself.
+            Verdict::Signal if !self.progress => {}
+            Verdict::Signal | Verdict::Watched => return Err(Step::Stop),
         }
-        if self.closed && self.host.may_wait(call) {
-            return Step::Stop;
+        if is_allowed(call.nr) {
+            return Ok(());
         }
+        self.progress = true;
+        Err(Step::Done(SysResult::from_errno(Errno::EPERM)))
+    }
+
+    /// Makes the call.
+    #[inline]
+    fn make(&mut self, call: &Call) -> Step {
         match Answer::of(self.host.call(call)) {
             Answer::Finished(result) => {
                 self.progress = true;
                 match call.nr {
-                    nr::CLOSE => self.closed = true,
+                    nr::CLOSE => self.past = Past(self.past.0 | Past::CLOSED.0),
                     // It may leave a signal mask that counts until the return to user space.
-                    nr::EPOLL_PWAIT => self.ended = true,
+                    nr::EPOLL_PWAIT => self.past = Past(self.past.0 | Past::ENDED.0),
                     _ => {}
                 }
                 Step::Done(result)
             }
             Answer::Interrupted => Step::Stop,
         }
-    }
-
-    /// With nothing done, stopping for a signal would be no progress, and the call sees the signal by itself.
-    #[cold]
-    fn stops_for(&self, verdict: Verdict) -> bool {
-        verdict == Verdict::Watched || self.progress
     }
 }

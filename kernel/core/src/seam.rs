@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_long, c_ulong, c_void};
 use core::panic::PanicInfo;
 use core::ptr::NonNull;
 use core::slice;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use batch_table::{Call, Entry, Errno, Features, HEADER_SIZE, Table, table_size};
 
@@ -13,22 +14,47 @@ unsafe extern "C" {
     /// 0: go on, 1: a signal is pending, 2: the task is watched.
     fn esca_host_check() -> c_int;
     fn esca_host_may_wait(nr: u32, args: *const [u64; 6]) -> bool;
-    fn esca_host_call(run: *mut c_void, nr: u32, args: *const [u64; 6]) -> c_long;
+    fn esca_host_call(device: *mut c_void, nr: u32, args: *const [u64; 6]) -> c_long;
     fn esca_host_panic();
 }
 
-/// The C side: its state for one flush.
-struct Glue(NonNull<c_void>);
+/// A word that the kernel changes when this task ought to look up, and the bits of it that mean so.
+#[repr(C)]
+pub(crate) struct Sign {
+    word: NonNull<AtomicUsize>,
+    mask: usize,
+}
 
-impl Host for Glue {
-    #[inline]
-    fn check(&mut self) -> Verdict {
+/// The C side: the open file that is flushed, and what to look at between two entries.
+struct Glue<'a> {
+    device: NonNull<c_void>,
+    signs: &'a [Sign; 2],
+}
+
+impl Glue<'_> {
+    /// Asks the C side what the signs mean; it lets other tasks run where it is that.
+    #[cold]
+    fn look_up() -> Verdict {
         // SAFETY: the function takes nothing and may be called by any task that is inside of a system call.
         match unsafe { esca_host_check() } {
             0 => Verdict::Go,
             1 => Verdict::Signal,
             _ => Verdict::Watched,
         }
+    }
+}
+
+impl Host for Glue<'_> {
+    #[inline]
+    fn check(&mut self) -> Verdict {
+        for sign in self.signs {
+            // SAFETY: a word of the running task, which lives as long as it runs; the kernel changes it atomically.
+            let word = unsafe { sign.word.as_ref() };
+            if word.load(Ordering::Relaxed) & sign.mask != 0 {
+                return Self::look_up();
+            }
+        }
+        Verdict::Go
     }
 
     #[inline]
@@ -39,9 +65,9 @@ impl Host for Glue {
 
     #[inline]
     fn call(&mut self, call: &Call) -> i64 {
-        // SAFETY: the state is what C gave to `esca_core_flush`, which has not returned; the words are as in `may_wait`.
+        // SAFETY: the pointer is what C gave to `esca_core_flush`, which has not returned; the words are as in `may_wait`.
         // A number without a handler is refused on the other side.
-        unsafe { esca_host_call(self.0.as_ptr(), call.nr, &raw const call.args) }
+        unsafe { esca_host_call(self.device.as_ptr(), call.nr, &raw const call.args) }
     }
 }
 
@@ -76,13 +102,15 @@ pub(crate) unsafe extern "C" fn esca_core_init(memory: NonNull<u8>, len: usize, 
 /// # Safety
 ///
 /// - `memory` starts a table that `esca_core_init` made with this `capacity`; it stays mapped until this returns.
-/// - `run` is what `esca_host_call` expects.
+/// - `device` is what `esca_host_call` expects.
+/// - `signs` points to two words of the running task.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn esca_core_flush(
     memory: NonNull<u8>,
     capacity: u32,
     argument: u64,
-    run: NonNull<c_void>,
+    device: NonNull<c_void>,
+    signs: NonNull<[Sign; 2]>,
 ) -> c_long {
     // SAFETY: a table starts with a header of this size.
     let first = unsafe { memory.add(HEADER_SIZE as usize) }.cast::<Entry>();
@@ -92,7 +120,9 @@ pub(crate) unsafe extern "C" fn esca_core_flush(
     let Ok(table) = Table::resume(entries, Features::KNOWN) else {
         return -c_long::from(Errno::EINVAL.raw());
     };
-    match flush(&table, argument, &mut Glue(run)) {
+    // SAFETY: the caller's own structure, which it leaves alone until this returns.
+    let signs = unsafe { signs.as_ref() };
+    match flush(&table, argument, &mut Glue { device, signs }) {
         Ok(finished) => finished.into(),
         Err(errno) => -c_long::from(errno.raw()),
     }
