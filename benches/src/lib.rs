@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod compare;
 pub mod coro;
+pub mod echo;
 pub mod preload;
 pub mod proc;
 mod rivals;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use benches::batch::{Counted, run_counted};
 use benches::compare::{Options, Report, allowed_cpus, pin_to};
 use benches::coro::{Candidate, report_own_memory};
+use benches::echo::Backend;
 use clap::{Args, Parser, Subcommand};
 
 /// Measures our crates against their rivals, interleaved in one process.
@@ -29,6 +30,18 @@ enum Subject {
         candidate: Candidate,
         /// How many
         count: usize,
+    },
+    /// The echo server of coro-asm's examples, over coro-asm and over the C library's contexts
+    Echo(Length),
+    /// Echoes until it is killed: one contestant of `echo`
+    #[command(hide = true)]
+    EchoServer {
+        /// What switches
+        backend: Backend,
+        /// Where it listens
+        address: SocketAddr,
+        /// Connections at a time
+        limit: usize,
     },
     /// Timers: tickless-wheel and other ways to keep deadlines
     Wheel(Length),
@@ -89,6 +102,12 @@ fn main() -> Result<()> {
     let report = match Cli::parse().subject {
         Subject::Coro(length) => in_process(&length, benches::coro::run),
         Subject::CoroMemory { candidate, count } => return report_own_memory(candidate, count),
+        Subject::Echo(length) => benches::echo::run(&Options { quick: length.quick }),
+        Subject::EchoServer {
+            backend,
+            address,
+            limit,
+        } => return benches::echo::serve(backend, address, limit),
         Subject::Server { length, ours } => {
             benches::server::run(&Options { quick: length.quick }, ours.as_deref())
         }

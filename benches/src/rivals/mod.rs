@@ -12,4 +12,4 @@ pub(crate) use corosensei::{Corosensei, CorosenseiOwned, CorosenseiScoped};
 pub(crate) use epoll_floor::serve as serve_epoll_floor;
 pub(crate) use future::BoxedFuture;
 pub(crate) use generator::{Generator, GeneratorReused};
-pub(crate) use ucontext::{Ucontext, UcontextPooled};
+pub(crate) use ucontext::{Ucontext, UcontextPooled, UcontextTask, UcontextTasks};

@@ -223,3 +223,101 @@ impl Complete for UcontextPooled {
         self.shared.mailbox.get()
     }
 }
+
+/// Coroutines that suspend without a value and end, on stacks that are used again.
+pub(crate) struct UcontextTasks {
+    arena: Rc<Arena>,
+    free: Vec<usize>,
+    shared: Rc<Shared>,
+}
+
+/// One of them. Dropping it while it is suspended leaves its frames as they are.
+pub(crate) struct UcontextTask {
+    context: Box<UnsafeCell<ucontext_t>>,
+    shared: Rc<Shared>,
+    ended: Rc<Cell<bool>>,
+    index: usize,
+    #[expect(dead_code, reason = "the context runs on it")]
+    stack: ArenaStack,
+}
+
+struct TaskStart<F> {
+    body: F,
+    shared: *const Shared,
+    own: *mut ucontext_t,
+    ended: Rc<Cell<bool>>,
+}
+
+impl UcontextTasks {
+    /// Room for `limit` of them at a time.
+    pub(crate) fn new(limit: usize) -> Result<Self> {
+        Ok(Self {
+            arena: Rc::new(Arena::new(limit, false)?),
+            free: (0..limit).rev().collect(),
+            shared: Shared::new(),
+        })
+    }
+
+    /// Starts `body`, which gets the function that suspends it, and runs it up to its first suspension. `None` when there
+    /// is no free stack.
+    pub(crate) fn start<F: FnOnce(&dyn Fn()) + 'static>(&mut self, body: F) -> Option<Result<UcontextTask>> {
+        let index = self.free.pop()?;
+        Some(self.start_on(index, body))
+    }
+
+    fn start_on<F: FnOnce(&dyn Fn()) + 'static>(&self, index: usize, body: F) -> Result<UcontextTask> {
+        let stack = self.arena.stack(index)?;
+        // SAFETY: a ucontext_t is plain integers and pointers, for which zero is a value.
+        let context = Box::new(UnsafeCell::new(unsafe { mem::zeroed::<ucontext_t>() }));
+        let ended = Rc::new(Cell::new(false));
+        let start = mem::ManuallyDrop::new(TaskStart {
+            body,
+            shared: Rc::as_ptr(&self.shared),
+            own: context.get(),
+            ended: Rc::clone(&ended),
+        });
+        let parent = self.shared.parent.get().cast();
+        // SAFETY: `run_task` reads a `TaskStart` before the resume below returns; the stack goes into the same task as the
+        // context; every resume fills `parent`, also the last one before the task ends.
+        unsafe { make(context.get(), &stack, parent, run_task::<F>, &raw const *start) }?;
+        let mut task = UcontextTask {
+            context,
+            shared: Rc::clone(&self.shared),
+            ended,
+            index,
+            stack,
+        };
+        task.resume();
+        Ok(task)
+    }
+
+    /// Takes the stack of a task that has ended back.
+    pub(crate) fn finish(&mut self, task: &UcontextTask) {
+        debug_assert!(task.ended.get());
+        self.free.push(task.index);
+    }
+}
+
+impl UcontextTask {
+    /// Runs it until it suspends or ends, and tells whether it has ended.
+    pub(crate) fn resume(&mut self) -> bool {
+        if !self.ended.get() {
+            // SAFETY: the context is suspended, its stack is alive in `self`, and `&mut self` keeps it from being resumed
+            // from within.
+            unsafe { libc::swapcontext(self.shared.parent.get().cast(), self.context.get()) };
+        }
+        self.ended.get()
+    }
+}
+
+extern "C" fn run_task<F: FnOnce(&dyn Fn())>(high: c_uint, low: c_uint) {
+    // SAFETY: `start_on` passes a `TaskStart` that it does not drop, and waits in the first resume.
+    let start = unsafe { ptr::read(joined::<TaskStart<F>>(high, low)) };
+    // SAFETY: the coroutine is only resumed through a task, which holds a reference to the shared part.
+    let shared = unsafe { &*start.shared };
+    (start.body)(&|| {
+        // SAFETY: the parent's context was saved by the swapcontext that resumed this coroutine.
+        unsafe { libc::swapcontext(start.own, shared.parent.get().cast()) };
+    });
+    start.ended.set(true);
+}

@@ -19,7 +19,7 @@ const HALF_A_HEAD: &[u8] = b"GET /hello HTTP/1.1\r\nHost: loc";
 const OTHER_HALF: &[u8] = b"alhost\r\n\r\n";
 
 /// Lets this process, and what it starts from now on, open as many files as the system allows.
-pub(super) fn raise_open_files() -> Result<()> {
+pub(crate) fn raise_open_files() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(
         Resource::Nofile,

@@ -10,6 +10,8 @@ pub(crate) mod contestants;
 mod memory;
 mod wrk;
 
+pub(crate) use memory::raise_open_files;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::fs;
