@@ -45,7 +45,8 @@ impl Set {
 
     /// What the guest does with them.
     pub(super) fn jobs(&self, long: bool) -> Vec<Job> {
-        let soak = if long { 600 } else { 30 };
+        // For the hostile writer, and again for random batches.
+        let soak = if long { 600 } else { 15 };
         let mut jobs = vec![
             Job::new("insmod", "insmod /esca.ko"),
             Job::new(
