@@ -220,6 +220,15 @@ pub(crate) fn set_errno(errno: c_int) {
     unsafe { *place = errno };
 }
 
+/// `errno` of this thread.
+#[inline]
+pub(crate) fn errno() -> c_int {
+    // SAFETY: takes no argument and gives the address of this thread's own word.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the thread's own word, live as long as the thread.
+    unsafe { *place }
+}
+
 /// An address of the program, for the kernel's or its own use.
 #[inline]
 pub(crate) fn is_plausible(pointer: *const c_void) -> bool {

@@ -36,6 +36,8 @@ pub(crate) const UNCORKED: u32 = 1 << 11;
 pub(crate) const NEVER_WAITS: u32 = 1 << 12;
 /// In the batch that is being put together.
 pub(crate) const IN_BATCH: u32 = 1 << 13;
+/// A read found nothing while sends were queued.
+pub(crate) const READ_PAST: u32 = 1 << 14;
 
 /// A call on it has something to see to first.
 pub(crate) const ATTENTION: u32 = QUEUED | REMAINDER | LATCHED;
@@ -139,10 +141,12 @@ impl Fd {
     pub(crate) fn release(&self, index: usize) {
         let mut word = self.word();
         while word & QUEUED != 0 && Self::owner(word) == index {
-            match self
-                .word
-                .compare_exchange(word, word & !QUEUED, Ordering::AcqRel, Ordering::Acquire)
-            {
+            match self.word.compare_exchange(
+                word,
+                word & !(QUEUED | READ_PAST),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return,
                 Err(now) => word = now,
             }

@@ -7,7 +7,8 @@ use libc::{c_int, iovec};
 use crate::helper;
 use crate::process::{self, Process};
 use crate::queue::fds::{
-    ATTENTION, Claim, Fd, LATCHED, NEVER_WAITS, NONBLOCK, QUEUED, REMAINDER, SYNCHRONOUS, TCP, UNIX,
+    ATTENTION, Claim, Fd, LATCHED, NEVER_WAITS, NONBLOCK, QUEUED, READ_PAST, REMAINDER, SYNCHRONOUS, TCP,
+    UNIX,
 };
 use crate::queue::segment::{ARENA, Kind, RECORDS, Record};
 use crate::queue::{engine, remainder, thread};
@@ -352,6 +353,28 @@ pub(crate) fn before(fd: c_int) -> Option<c_int> {
             thread::flush(Reason::Other);
             None
         }
+    }
+}
+
+/// Whether a call that only takes what has arrived may be made before what this thread has queued: sends alone, on a socket
+/// that does not wait. Bytes that answer them cannot have arrived, and what else has is not changed by them. A program that
+/// finds nothing and looks again at once waits for an answer in its own way, so the second look comes behind the sends.
+#[inline]
+pub(crate) fn may_overtake(fd: c_int) -> bool {
+    let Some((process, entry)) = known(fd) else {
+        return false;
+    };
+    let word = entry.word();
+    word & (QUEUED | NONBLOCK | READ_PAST | SYNCHRONOUS) == QUEUED | NONBLOCK
+        && process.closes.load(Ordering::Acquire) == 0
+        && queues_here(process, entry)
+}
+
+/// A call that overtook sends has found nothing.
+#[inline]
+pub(crate) fn found_nothing(fd: c_int) {
+    if let Some((_, entry)) = known(fd) {
+        entry.set(READ_PAST);
     }
 }
 

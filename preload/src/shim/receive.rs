@@ -6,6 +6,7 @@ use libc::{c_int, c_uint, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, s
 
 use super::{fail, interpose};
 use crate::queue::{known, offer};
+use crate::sys;
 
 /// Makes the call behind what is queued.
 #[inline]
@@ -20,30 +21,44 @@ fn receive(fd: c_int, real: impl FnOnce() -> ssize_t) -> ssize_t {
     got
 }
 
+/// Takes what has arrived: before sends that are queued, where that makes no difference.
+#[inline]
+fn take(fd: c_int, flags: c_int, real: impl FnOnce() -> ssize_t) -> ssize_t {
+    // What has become of sends can be asked for, too.
+    if flags & (libc::MSG_ERRQUEUE | libc::MSG_OOB) != 0 || !offer::may_overtake(fd) {
+        return receive(fd, real);
+    }
+    let got = real();
+    if got < 0 && sys::errno() == libc::EAGAIN {
+        offer::found_nothing(fd);
+    }
+    got
+}
+
 interpose! {
     fn read | __read(fd: c_int, buffer: *mut c_void, count: size_t) -> ssize_t = |real| {
         let _ = (buffer, count);
-        receive(fd, real)
+        take(fd, 0, real)
     }
 
     fn __read_chk(fd: c_int, buffer: *mut c_void, count: size_t, room: size_t) -> ssize_t = |real| {
         let _ = (buffer, count, room);
-        receive(fd, real)
+        take(fd, 0, real)
     }
 
     fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t = |real| {
         let _ = (parts, count);
-        receive(fd, real)
+        take(fd, 0, real)
     }
 
     fn recv(fd: c_int, buffer: *mut c_void, count: size_t, flags: c_int) -> ssize_t = |real| {
-        let _ = (buffer, count, flags);
-        receive(fd, real)
+        let _ = (buffer, count);
+        take(fd, flags, real)
     }
 
     fn __recv_chk(fd: c_int, buffer: *mut c_void, count: size_t, room: size_t, flags: c_int) -> ssize_t = |real| {
-        let _ = (buffer, count, room, flags);
-        receive(fd, real)
+        let _ = (buffer, count, room);
+        take(fd, flags, real)
     }
 
     fn recvfrom(
@@ -54,8 +69,8 @@ interpose! {
         from: *mut sockaddr,
         len: *mut socklen_t,
     ) -> ssize_t = |real| {
-        let _ = (buffer, count, flags, from, len);
-        receive(fd, real)
+        let _ = (buffer, count, from, len);
+        take(fd, flags, real)
     }
 
     fn __recvfrom_chk(
@@ -67,8 +82,8 @@ interpose! {
         from: *mut sockaddr,
         len: *mut socklen_t,
     ) -> ssize_t = |real| {
-        let _ = (buffer, count, room, flags, from, len);
-        receive(fd, real)
+        let _ = (buffer, count, room, from, len);
+        take(fd, flags, real)
     }
 
     fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t = |real| {
