@@ -79,6 +79,9 @@ enum Subject {
         /// The library to measure [default: libesca_preload.so beside this program]
         #[arg(long, value_name = "LIBRARY")]
         library: Option<PathBuf>,
+        /// Measure only what has this in its key, such as `lighttpd`
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
     },
 }
 
@@ -119,8 +122,13 @@ fn main() -> Result<()> {
             return Ok(());
         }
         Subject::Batch(length) => in_process(&length, benches::batch::run),
-        Subject::Preload { length, library } => {
-            benches::preload::run(&Options { quick: length.quick }, library.as_deref())
+        Subject::Preload {
+            length,
+            library,
+            only,
+        } => {
+            let options = Options { quick: length.quick };
+            benches::preload::run(&options, library.as_deref(), only.as_deref())
         }
     }?;
     print!("{report}");

@@ -65,14 +65,14 @@ const WORKLOADS: [Workload; 4] = [
     },
 ];
 
-/// Measures everything and returns the ratios and figures. Without `library`, the one beside the running program is
-/// taken.
+/// Measures everything, or what has `only` in its key, and returns the ratios and figures. Without `library`, the one beside
+/// the running program is taken.
 ///
 /// # Errors
 ///
 /// When a server, a client or the library is missing or fails, when the machine has a single processor, when a client sees
 /// an error, and when the two answer with different bodies.
-pub fn run(options: &Options, library: Option<&Path>) -> Result<Report> {
+pub fn run(options: &Options, library: Option<&Path>, only: Option<&str>) -> Result<Report> {
     let library = library.map_or_else(find_library, |library| Ok(library.canonicalize()?))?;
     let &[server_cpu, client_cpu, ..] = allowed_cpus()?.as_slice() else {
         anyhow::bail!("server and client need a processor each, and this machine allows only one");
@@ -88,7 +88,8 @@ pub fn run(options: &Options, library: Option<&Path>) -> Result<Report> {
     )?;
 
     let mut report = Report::new();
-    for workload in &WORKLOADS {
+    let wanted = |workload: &&Workload| only.is_none_or(|only| workload.key.contains(only));
+    for workload in WORKLOADS.iter().filter(wanted) {
         let home = scratch.path().join(workload.key);
         let bench = Bench {
             workload,
@@ -133,9 +134,8 @@ impl Bench<'_> {
         self.alternate(report, &servers)?;
         if let Some(name) = self.workload.counted {
             for (server, suffix) in servers.iter().zip(["", ".plain"]) {
-                let calls = calls::per_request(server, self.home, || {
-                    self.load(server, Duration::from_millis(700))
-                })?;
+                let calls =
+                    calls::per_request(server, self.home, || self.load(server, Duration::from_secs(1)))?;
                 report.figure(
                     format!("preload.syscalls_per_request.{name}{suffix}"),
                     calls,

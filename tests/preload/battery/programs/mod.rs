@@ -6,6 +6,7 @@ mod curl;
 mod haproxy;
 mod lighttpd;
 mod memcached;
+mod naive;
 mod nginx;
 mod redis;
 

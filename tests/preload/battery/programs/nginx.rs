@@ -161,6 +161,16 @@ pub(super) fn origin(place: &Place) -> Result<Server> {
     start(place, "origin", &Mode::Plain, TWO)
 }
 
+/// One worker, with its own defaults.
+pub(super) fn start_simple(place: &Place, name: &str, mode: &Mode) -> Result<Server> {
+    let config = Config {
+        nopush: false,
+        workers: 1,
+        ..TWO
+    };
+    start(place, name, mode, config)
+}
+
 fn start(place: &Place, name: &str, mode: &Mode, config: Config) -> Result<Server> {
     launch(place, name, mode, config, false)
 }
