@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::client::Client;
 
 /// A running `anglerfish`, killed when it is dropped.
@@ -59,6 +61,28 @@ impl Program {
     /// A connection to it.
     pub fn client(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Stops it where it is.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
     /// Bytes of its memory that are not backed by a file.

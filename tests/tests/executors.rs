@@ -13,6 +13,8 @@ const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 8;
 /// Requests that a connection sends before it reads the first response.
 const DEPTH: usize = 4;
+/// Times that all connections have a request when the server looks.
+const BURSTS: usize = 20;
 
 /// Contents by name: what fits into one part of a message, what does not, and what has to wait for its reader.
 fn contents() -> Vec<(String, Vec<u8>)> {
@@ -58,6 +60,25 @@ fn converse(program: &Program, contents: &[(String, Vec<u8>)]) {
     }
 }
 
+/// Requests on many connections while the server is stopped, so that it finds all of them in one turn.
+fn burst(program: &Program, contents: &[(String, Vec<u8>)]) {
+    let mut clients: Vec<Client> = (0..THREADS * CONNECTIONS).map(|_| program.client()).collect();
+    for round in 0..BURSTS {
+        program.pause();
+        for (connection, client) in clients.iter_mut().enumerate() {
+            client.send(get(&contents[(connection + round) % 5].0, ""));
+        }
+        program.resume();
+        for (connection, client) in clients.iter_mut().enumerate() {
+            let (name, content) = &contents[(connection + round) % 5];
+            assert!(
+                client.response().body == *content,
+                "{name} differs on {connection} in {round}"
+            );
+        }
+    }
+}
+
 fn serves_with(executor: &str) {
     let folder: TempDir = tempfile::tempdir().expect("a folder");
     let contents = contents();
@@ -72,6 +93,7 @@ fn serves_with(executor: &str) {
             scope.spawn(|| converse(&program, &contents));
         }
     });
+    burst(&program, &contents);
 }
 
 #[test]
