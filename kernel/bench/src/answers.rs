@@ -9,7 +9,7 @@ use batch_table::nr::native as nr;
 use esca_sys::{Descriptor, Direct, Executor, Kernel, MsgFlags, Operation, Segment, Uring};
 
 use crate::counter::Counter;
-use crate::net::Connections;
+use crate::net::{Connections, Shared};
 use crate::sample::{Report, Way, least};
 
 static HEADER: [u8; 200] = [b'h'; 200];
@@ -70,18 +70,18 @@ fn body() -> Result<Arc<OwnedFd>, String> {
 /// Two calls an answer.
 struct Plain<'a> {
     counter: &'a Counter,
-    connections: Connections,
+    connections: Shared,
     file: Arc<OwnedFd>,
     flags: u64,
 }
 
 impl Way for Plain<'_> {
     fn prepare(&mut self) {
-        self.connections.empty();
+        self.connections.borrow_mut().empty();
     }
 
     fn run(&mut self) -> (f64, i64) {
-        let sockets = self.connections.numbers();
+        let sockets = self.connections.borrow().numbers();
         let address = HEADER.as_ptr().expose_provenance() as u64;
         let file = self.file.as_raw_fd() as u64;
         let mut sum = 0;
@@ -108,19 +108,24 @@ struct Batched<'a, X: Executor> {
     // Before the connections, whose numbers it has: dropped first.
     segment: Segment<X>,
     descriptors: Vec<Descriptor>,
-    connections: Connections,
+    connections: Shared,
     file: Descriptor,
 }
 
 impl<'a, X: Executor> Batched<'a, X> {
-    fn new(counter: &'a Counter, executor: X, size: usize, file: &Arc<OwnedFd>) -> Result<Self, String> {
-        let connections = Connections::new(size)?;
+    fn new(
+        counter: &'a Counter,
+        executor: X,
+        connections: Shared,
+        file: &Arc<OwnedFd>,
+    ) -> Result<Self, String> {
+        let numbers = connections.borrow().numbers();
         // SAFETY: the connections live longer than the segment that uses the numbers.
         let tcp = |number| unsafe { Descriptor::raw(number) }.assume_tcp();
         Ok(Self {
             counter,
             segment: Segment::new(executor, 128).map_err(|error| error.to_string())?,
-            descriptors: connections.numbers().into_iter().map(tcp).collect(),
+            descriptors: numbers.into_iter().map(tcp).collect(),
             connections,
             file: Descriptor::shared(Arc::clone(file)),
         })
@@ -149,7 +154,7 @@ impl<'a, X: Executor> Batched<'a, X> {
 
 impl<X: Executor> Way for Batched<'_, X> {
     fn prepare(&mut self) {
-        self.connections.empty();
+        self.connections.borrow_mut().empty();
     }
 
     fn run(&mut self) -> (f64, i64) {
@@ -162,25 +167,27 @@ impl<X: Executor> Way for Batched<'_, X> {
 
 pub(crate) fn measure(counter: &Counter, size: usize, rounds: usize) -> Result<Row, String> {
     let file = body()?;
+    let connections = Connections::shared(size)?;
+    let shared = || connections.clone();
     let plain = |flags| -> Result<Box<dyn Way + '_>, String> {
         Ok(Box::new(Plain {
             counter,
-            connections: Connections::new(size)?,
+            connections: shared(),
             file: Arc::clone(&file),
             flags,
         }))
     };
     let kernel = || Kernel::new().map_err(|error| error.to_string());
-    let mut unmerged = Batched::new(counter, kernel()?, size, &file)?;
+    let mut unmerged = Batched::new(counter, kernel()?, shared(), &file)?;
     unmerged.segment.set_optimise(false);
     let uring = Uring::new().map_err(|error| format!("io_uring: {error}"))?;
     let mut ways: Vec<Box<dyn Way + '_>> = vec![
         plain(0)?,
         plain(libc::MSG_MORE as u64)?,
-        Box::new(Batched::new(counter, kernel()?, size, &file)?),
+        Box::new(Batched::new(counter, kernel()?, shared(), &file)?),
         Box::new(unmerged),
-        Box::new(Batched::new(counter, Direct::new(), size, &file)?),
-        Box::new(Batched::new(counter, uring, size, &file)?),
+        Box::new(Batched::new(counter, Direct::new(), shared(), &file)?),
+        Box::new(Batched::new(counter, uring, shared(), &file)?),
     ];
     Ok(Row {
         size,

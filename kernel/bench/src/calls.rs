@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use batch_table::{Call, nr::native as nr};
 
 use crate::counter::Counter;
-use crate::net::Connections;
+use crate::net::{Connections, Shared};
 use crate::sample::{Way, least};
 use crate::ways::{Module, Plain, Ring, Runner};
 
@@ -81,13 +81,19 @@ struct Batch<'a, R> {
     runner: R,
     calls: Vec<Call>,
     repeats: usize,
-    connections: Option<Connections>,
+    connections: Option<Shared>,
     _file: Option<File>,
 }
 
 impl<'a, R: Runner> Batch<'a, R> {
-    fn new(counter: &'a Counter, runner: R, kind: Kind, size: usize) -> Result<Self, String> {
-        let (mut connections, mut file) = (None, None);
+    fn new(
+        counter: &'a Counter,
+        runner: R,
+        kind: Kind,
+        size: usize,
+        connections: Option<Shared>,
+    ) -> Result<Self, String> {
+        let mut file = None;
         let address = BYTES.as_ptr().expose_provenance() as u64;
         let calls = match kind {
             Kind::Getppid => vec![Call::new(nr::GETPPID, [0; 6]); size],
@@ -102,11 +108,10 @@ impl<'a, R: Runner> Batch<'a, R> {
             }
             Kind::Send64 | Kind::Send4096 => {
                 let len = if kind == Kind::Send64 { 64 } else { 4096 };
-                let made = Connections::new(size)?;
                 let flags = libc::MSG_NOSIGNAL as u64;
                 let one = |fd| Call::new(nr::SENDTO, [fd as u64, address, len, flags, 0, 0]);
-                let calls = made.numbers().into_iter().map(one).collect();
-                connections = Some(made);
+                let numbers = connections.as_ref().map(|made| made.borrow().numbers());
+                let calls: Vec<Call> = numbers.into_iter().flatten().map(one).collect();
                 calls
             }
         };
@@ -124,8 +129,8 @@ impl<'a, R: Runner> Batch<'a, R> {
 
 impl<R: Runner> Way for Batch<'_, R> {
     fn prepare(&mut self) {
-        if let Some(connections) = &mut self.connections {
-            connections.empty();
+        if let Some(connections) = &self.connections {
+            connections.borrow_mut().empty();
         }
     }
 
@@ -141,10 +146,15 @@ impl<R: Runner> Way for Batch<'_, R> {
 }
 
 pub(crate) fn measure(counter: &Counter, kind: Kind, size: usize, rounds: usize) -> Result<Row, String> {
+    let connections = match kind {
+        Kind::Getppid | Kind::Write => None,
+        Kind::Send64 | Kind::Send4096 => Some(Connections::shared(size)?),
+    };
+    let shared = || connections.clone();
     let mut ways: [Box<dyn Way>; 3] = [
-        Box::new(Batch::new(counter, Plain, kind, size)?),
-        Box::new(Batch::new(counter, Module::new()?, kind, size)?),
-        Box::new(Batch::new(counter, Ring::new()?, kind, size)?),
+        Box::new(Batch::new(counter, Plain, kind, size, shared())?),
+        Box::new(Batch::new(counter, Module::new()?, kind, size, shared())?),
+        Box::new(Batch::new(counter, Ring::new()?, kind, size, shared())?),
     ];
     // io_uring has no getppid; its executor makes the calls itself, which says nothing.
     let count = if kind == Kind::Getppid { 2 } else { 3 };

@@ -1,18 +1,27 @@
 //! Connections over loopback.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
+
+/// The same connections for all ways: what a send costs differs from one connection to another by more than a batch saves.
+pub(crate) type Shared = Rc<RefCell<Connections>>;
 
 /// Connected pairs of sockets, the senders of which do not block.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    pub(crate) senders: Vec<TcpStream>,
+    senders: Vec<TcpStream>,
     receivers: Vec<TcpStream>,
 }
 
 impl Connections {
-    pub(crate) fn new(count: usize) -> Result<Self, String> {
+    pub(crate) fn shared(count: usize) -> Result<Shared, String> {
+        Self::new(count).map(|this| Rc::new(RefCell::new(this)))
+    }
+
+    fn new(count: usize) -> Result<Self, String> {
         let pair = || -> std::io::Result<(TcpStream, TcpStream)> {
             let listener = TcpListener::bind("127.0.0.1:0")?;
             let sender = TcpStream::connect(listener.local_addr()?)?;
