@@ -8,7 +8,9 @@ use crate::kernel;
 use crate::toolchain;
 use crate::workspace::{Workspace, cargo};
 
-const NAMES: [&str; 7] = ["coro", "wheel", "trie", "batch", "server", "preload", KERNEL];
+const NAMES: [&str; 8] = [
+    "coro", "echo", "wheel", "trie", "batch", "server", "preload", KERNEL,
+];
 /// Measured in machines under emulation.
 const KERNEL: &str = "kernel";
 

@@ -1,5 +1,6 @@
 //! Stackful coroutines: `coro-asm`, corosensei, generator, the C library's contexts, and boxed futures.
 
+mod ballast;
 mod candidate;
 mod contestant;
 mod instructions;
@@ -30,11 +31,13 @@ pub fn run(options: &Options) -> Result<Report> {
     report.measure(options, create()?)?;
     report.measure(options, create_owned()?)?;
     report.measure(options, create_acquired()?)?;
+    let ballast = ballast::Ballast::take()?;
     for count in [32, 1_000, 10_000, 100_000] {
         for order in [Order::Sequential, Order::Random] {
             report.measure_rebuilt(options, || round_robin(count, order))?;
         }
     }
+    drop(ballast);
     memory::figures(&mut report)?;
     instructions::figures(&mut report)?;
     Ok(report)

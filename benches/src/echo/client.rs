@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{CreateFlags, EventData, EventFlags, add, create, wait};
 use rustix::fd::OwnedFd;
+use rustix::io::retry_on_intr;
 use rustix::net::sockopt::set_socket_linger;
 use rustix::time::Timespec;
 
@@ -65,7 +66,7 @@ impl Clients {
             connection.send(index as u8)?;
         }
         while missing > 0 {
-            let count = wait(&self.poll, spare_capacity(&mut events), Some(&PATIENCE))?;
+            let count = retry_on_intr(|| wait(&self.poll, spare_capacity(&mut events), Some(&PATIENCE)))?;
             ensure!(count > 0, "{missing} of {messages} echoes did not come");
             for event in events.drain(..) {
                 let connection = &mut self.connections[event.data.u64() as usize];

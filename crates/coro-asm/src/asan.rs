@@ -89,6 +89,7 @@ cfg_if::cfg_if! {
         ///
         /// # Safety
         /// - It is mapped, readable and aligned.
+        #[cfg(not(any(miri, coro_asm_threads)))]
         pub(crate) unsafe fn read(word: NonNull<u64>) -> u64 {
             let value;
             // SAFETY: the caller's promise.
@@ -176,7 +177,7 @@ cfg_if::cfg_if! {
         #[inline(always)]
         pub(crate) fn renewed(_stack: &impl Stack) {}
 
-        #[cfg(feature = "std")]
+        #[cfg(all(feature = "std", not(any(miri, coro_asm_threads))))]
         #[inline(always)]
         pub(crate) unsafe fn read(word: core::ptr::NonNull<u64>) -> u64 {
             // SAFETY: the caller's promise; it may be a word of a frame, so the read is volatile.

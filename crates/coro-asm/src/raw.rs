@@ -115,7 +115,7 @@ impl Context {
         unsafe { link.cast::<Entry>().write(entry) };
         Self {
             sp: top,
-            pc: arch::entry as *const () as usize,
+            pc: arch::entry_pc(),
         }
     }
 
@@ -133,7 +133,7 @@ impl Context {
     /// Whether the context has never been resumed.
     #[inline]
     pub fn is_fresh(self) -> bool {
-        self.pc == arch::entry as *const () as usize
+        self.pc == arch::entry_pc()
     }
 
     /// The stack pointer: where the first frame will begin if fresh, where the [`Link`] stands if finished, else the lowest

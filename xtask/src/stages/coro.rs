@@ -1,4 +1,4 @@
-//! Coroutines under conditions of their own: switches by the hundred million, AddressSanitizer.
+//! Coroutines under conditions of their own: switches by the hundred million, AddressSanitizer, threads in their place.
 
 use anyhow::Result;
 
@@ -19,6 +19,7 @@ pub(super) fn run(context: &Context) -> Result<Outcome> {
         outcome.add(registers_emulated(context)?);
     }
     outcome.add(sanitizer(context)?);
+    outcome.add(threads(context)?);
     Ok(outcome)
 }
 
@@ -74,5 +75,25 @@ fn sanitizer(context: &Context) -> Result<Outcome> {
     command.env("CARGO_TARGET_DIR", context.workspace.target.join("asan"));
     // What is forgotten on purpose is no fault.
     command.env("ASAN_OPTIONS", "detect_leaks=0");
+    tested(context, &mut command)
+}
+
+/// The fallback for Miri, a thread for each coroutine, here without Miri: all tests that do not look at addresses.
+fn threads(context: &Context) -> Result<Outcome> {
+    let mut command = context.runner.cargo(["test", "-p", "coro-asm"]);
+    command.args(["--features", "std", "--no-fail-fast"]);
+    for test in [
+        "coroutine",
+        "defer",
+        "echo",
+        "model",
+        "registers",
+        "scope",
+        "threads",
+    ] {
+        command.args(["--test", test]);
+    }
+    command.env("RUSTFLAGS", "--cfg coro_asm_threads");
+    command.env("CARGO_TARGET_DIR", context.workspace.target.join("threads"));
     tested(context, &mut command)
 }

@@ -122,8 +122,8 @@ pub(crate) const STAGES: &[Stage] = &[
     ),
     stage(
         "coro",
-        "coroutines over a hundred million switches and under AddressSanitizer",
-        [120, 240],
+        "coroutines over a hundred million switches, under AddressSanitizer, over threads",
+        [200, 300],
         coro::run,
     ),
     stage(

@@ -4,7 +4,7 @@
 //!
 //! - `resume(link, sp, pc, value, signal) -> (sp, pc, value)`: calls into a coroutine;
 //! - `suspend(parent, value) -> (parent, value, signal)`: returns to the resumer;
-//! - `entry`: the code at which a fresh coroutine starts and a finished one ends;
+//! - `entry_pc`: the address of the code at which a fresh coroutine starts and a finished one ends;
 //! - `shadow_stack_enabled`: whether the processor keeps return addresses that a switch would falsify;
 //! - `FpControl`: the floating-point control bits, for those who want them switched, too.
 //!
@@ -26,12 +26,19 @@
 //! at that point. Only those which LLVM reserves for itself are pushed by hand.
 
 cfg_if::cfg_if! {
-    if #[cfg(all(target_arch = "x86_64", not(windows)))] {
+    if #[cfg(any(miri, coro_asm_threads))] {
+        #[cfg(not(feature = "std"))]
+        compile_error!("under Miri, coro-asm needs its feature `std`: each coroutine is a thread there");
+        #[cfg(feature = "std")]
+        mod threads;
+        #[cfg(feature = "std")]
+        pub(crate) use threads::{FpControl, entry_pc, resume, shadow_stack_enabled, suspend};
+    } else if #[cfg(all(target_arch = "x86_64", not(windows)))] {
         mod x86_64;
-        pub(crate) use x86_64::{FpControl, entry, resume, shadow_stack_enabled, suspend};
+        pub(crate) use x86_64::{FpControl, entry_pc, resume, shadow_stack_enabled, suspend};
     } else if #[cfg(all(target_arch = "aarch64", not(windows)))] {
         mod aarch64;
-        pub(crate) use aarch64::{FpControl, entry, resume, shadow_stack_enabled, suspend};
+        pub(crate) use aarch64::{FpControl, entry_pc, resume, shadow_stack_enabled, suspend};
     } else {
         compile_error!(
             "coro-asm switches stacks on x86_64 (System V ABI) and AArch64 (AAPCS64) only; \

@@ -139,6 +139,12 @@ pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize)
     (new_parent, out, signal)
 }
 
+/// The address of [`entry`].
+#[inline(always)]
+pub(crate) fn entry_pc() -> usize {
+    entry as *const () as usize
+}
+
 /// Where a fresh coroutine starts: `resume` called this with rdx = sp, r8 = link record, rdi = value, rsi = signal.
 ///
 /// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
@@ -149,7 +155,7 @@ pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize)
 /// no push. It is marked as a signal frame because debuggers stop at an ordinary frame
 /// whose caller has a lower address, as a caller on another stack may.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn entry() {
+unsafe extern "C" fn entry() {
     naked_asm!(
         ".cfi_startproc",
         ".cfi_signal_frame",

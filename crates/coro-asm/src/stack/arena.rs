@@ -3,18 +3,8 @@
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 
-use super::StackError;
 use super::overflow::Range;
-
-/// How the guard page below each stack is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GuardKind {
-    /// `MADV_GUARD_INSTALL` (Linux 6.13 and later): a mark in the page table, which takes no mapping of its own.
-    Marker,
-    /// `mprotect(PROT_NONE)`: two mappings for each stack, of which a process has 65,530 by default.
-    Mprotect,
-}
+use super::{GuardKind, StackError};
 
 /// Linux `include/uapi/asm-generic/mman-common.h`; in no release of glibc yet.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
@@ -71,7 +61,9 @@ impl Arena {
         // A huge page would make the whole of many stacks resident; the kernel may not have any, so an error is none.
         // SAFETY: the range is ours, and this advice changes no contents.
         unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE) };
-        let guard = guard.unwrap_or_else(|| probe(start, page));
+        let guard = guard
+            .filter(|&guard| guard != GuardKind::Absent)
+            .unwrap_or_else(|| probe(start, page));
         Ok(Self {
             start,
             stride,
@@ -101,7 +93,7 @@ impl Arena {
         }
         let opened = match self.guard {
             GuardKind::Marker => self.open_marked(first, count)?,
-            GuardKind::Mprotect => self.open_protected(first, count)?,
+            GuardKind::Mprotect | GuardKind::Absent => self.open_protected(first, count)?,
         };
         self.opened.set(first + opened);
         #[cfg(feature = "valgrind")]

@@ -3,9 +3,12 @@
 use core::ptr::NonNull;
 
 #[cfg(feature = "std")]
+#[cfg_attr(any(miri, coro_asm_threads), path = "arena_allocated.rs")]
 mod arena;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod guard;
 #[cfg(feature = "alloc")]
 mod heap;
 #[cfg(feature = "std")]
@@ -15,9 +18,9 @@ mod pool;
 mod r#static;
 
 #[cfg(feature = "std")]
-pub use self::arena::GuardKind;
-#[cfg(feature = "std")]
 pub use self::error::StackError;
+#[cfg(feature = "std")]
+pub use self::guard::GuardKind;
 #[cfg(feature = "alloc")]
 pub use self::heap::HeapStack;
 #[cfg(feature = "std")]

@@ -6,9 +6,9 @@ use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ptr::NonNull;
 
-use super::arena::{Arena, GuardKind};
+use super::arena::Arena;
 use super::overflow::Registration;
-use super::{Stack, StackError};
+use super::{GuardKind, Stack, StackError};
 use crate::raw;
 
 /// How many stacks are opened at once.
