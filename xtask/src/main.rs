@@ -27,7 +27,6 @@ usage: cargo xtask COMMAND
   compare NAME [--quick]          measure against rivals: coro, wheel, trie, batch, server, kernel
   kernel build|test [--arch amd64|arm64] [--kernel 6.1|6.12] [--long]
                                   build /dev/esca for Debian's kernels, boot them under QEMU and test it there
-  kernel debug [--long]           the same in a kernel built with KASAN, lockdep, kmemleak and failing allocations
   help                            this text
 
 stages of test:

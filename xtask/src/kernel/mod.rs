@@ -2,7 +2,6 @@
 
 mod apt;
 mod bench;
-mod debug;
 mod emulator;
 mod guest;
 mod initrd;
@@ -47,7 +46,7 @@ struct Built {
 
 pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((verb, rest)) = arguments.split_first() else {
-        bail!("kernel what? build, test or debug");
+        bail!("kernel what? build or test");
     };
     let (targets, long) = options(rest)?;
     let logs = workspace.target.join("xtask/logs");
@@ -73,8 +72,7 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
             let rows = test(&context, &targets)?;
             Ok(finish(&rows))
         }
-        "debug" => debug::command(context),
-        other => bail!("kernel does not know {other:?}; it takes build, test or debug"),
+        other => bail!("kernel does not know {other:?}; it takes build or test"),
     }
 }
 
