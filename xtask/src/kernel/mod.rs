@@ -184,7 +184,7 @@ pub(crate) fn test(context: &Context, targets: &[Target]) -> Result<Vec<Row>> {
             stage: built.target.slug(),
             outcome: outcome.unwrap_or_else(|error| Outcome::failed(format!("{error:#}"))),
             seconds: start.elapsed().as_secs_f64(),
-            budget: 120,
+            budget: 240,
         }
     }))
 }

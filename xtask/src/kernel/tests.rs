@@ -63,7 +63,10 @@ impl Set {
             format!("echo '{probe}' > {TRACING}/kprobe_events; echo 1 > {TRACING}/events/kprobes/enable"),
         ));
         let environment = "ESCA_EXECUTOR=kernel ANGLERFISH_PROGRAM=/test/anglerfish";
-        jobs.push(Job::new("tests server", format!("{environment} executors")));
+        jobs.push(Job::new(
+            "tests server",
+            format!("{environment} executors kernel"),
+        ));
         jobs.push(Job::new(
             "server flushes",
             format!(

@@ -90,7 +90,7 @@ pub(crate) fn a_read_waits_for_what_comes_later<X: Executor>(make: impl Fn() -> 
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
-/// The thread whose signals are counted, or 0 for all: other tests raise SIGPIPE as well.
+/// The thread whose signals are counted, or 0 for all: other tests raise SIGPIPE on theirs.
 static COUNTED: AtomicI32 = AtomicI32::new(0);
 /// Handlers are for the whole process, so one test at a time.
 static HANDLERS: Mutex<()> = Mutex::new(());
@@ -118,6 +118,8 @@ fn handle(signal: libc::c_int, flags: libc::c_int) -> libc::sigaction {
     // SAFETY: the handler only adds to an atomic.
     let result = unsafe { libc::sigaction(signal, &action, &mut before) };
     assert_eq!(result, 0);
+    let counted = if signal == libc::SIGPIPE { thread_id() } else { 0 };
+    COUNTED.store(counted, Ordering::Relaxed);
     COUNT.store(0, Ordering::Relaxed);
     before
 }
@@ -131,7 +133,6 @@ fn restore(signal: libc::c_int, before: &libc::sigaction) {
 pub(crate) fn sigpipe_is_raised_as_by_plain_calls<X: Executor>(make: impl Fn() -> X) {
     let _one = HANDLERS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = handle(libc::SIGPIPE, 0);
-    COUNTED.store(thread_id(), Ordering::Relaxed);
     let (gone, peer) = unix_pair();
     let (pipe_reader, pipe_writer) = rustix::pipe::pipe().unwrap();
     drop((peer, pipe_reader));
@@ -153,7 +154,6 @@ pub(crate) fn sigpipe_is_raised_as_by_plain_calls<X: Executor>(make: impl Fn() -
     let all = results(&run(&mut segment));
     let raised = COUNT.load(Ordering::Relaxed);
     restore(libc::SIGPIPE, &before);
-    COUNTED.store(0, Ordering::Relaxed);
     assert_eq!(all, vec![failed(Errno::EPIPE); 5]);
     assert_eq!(raised, 4, "each but the one with MSG_NOSIGNAL");
 }
