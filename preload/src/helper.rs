@@ -3,7 +3,7 @@
 //! The helper looks at the segments every two milliseconds; what it has seen before, it flushes. So nothing waits for longer
 //! than twice that, whatever the program does. When there is nothing to do for a while, it sleeps until it is woken.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use libc::{c_char, c_void, pthread_key_t};
 
@@ -23,6 +23,8 @@ const STARTING: u32 = 1;
 const RUNNING: u32 = 2;
 const REFUSED: u32 = 3;
 
+/// The executor that `ESCA_EXECUTOR` asks for. Read at the start: a server may clear its environment, as nginx does.
+static EXECUTOR: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
 static OPTIMISE: AtomicBool = AtomicBool::new(true);
 /// The key whose destructor flushes when a thread ends, and 1.
 static KEY: AtomicU32 = AtomicU32::new(0);
@@ -31,6 +33,17 @@ static KEY: AtomicU32 = AtomicU32::new(0);
 #[inline]
 pub(crate) fn optimises() -> bool {
     OPTIMISE.load(Ordering::Relaxed)
+}
+
+/// The name of the executor that was asked for; nothing where it was not, or is not to be read.
+pub(crate) fn executor() -> &'static str {
+    let name = EXECUTOR.load(Ordering::Relaxed);
+    if name.is_null() {
+        return "";
+    }
+    // SAFETY: not null, so the copy made in `start`, a C string that is never freed.
+    let name = unsafe { core::ffi::CStr::from_ptr(name) };
+    name.to_str().unwrap_or("?")
 }
 
 pub(crate) fn thread_key() -> Option<pthread_key_t> {
@@ -53,6 +66,15 @@ fn environment(name: &core::ffi::CStr) -> *mut c_char {
     unsafe { libc::getenv(name.as_ptr()) }
 }
 
+/// A copy: the program may write its title over the environment.
+fn copy(value: *mut c_char) -> *mut c_char {
+    if value.is_null() {
+        return value;
+    }
+    // SAFETY: not null, so a C string of the environment.
+    unsafe { libc::strdup(value) }
+}
+
 fn is_off(name: &core::ffi::CStr) -> bool {
     let value = environment(name);
     if value.is_null() {
@@ -68,16 +90,9 @@ extern "C" fn start() {
         return;
     }
     OPTIMISE.store(!is_off(c"ESCA_PRELOAD_OPTIMISE"), Ordering::Relaxed);
-    let target = environment(c"ESCA_STATS");
-    let target = if target.is_null() {
-        target
-    } else {
-        // A copy: the program may write its title over the environment.
-        // SAFETY: not null, so a C string of the environment.
-        unsafe { libc::strdup(target) }
-    };
+    EXECUTOR.store(copy(environment(c"ESCA_EXECUTOR")), Ordering::Relaxed);
     // SAFETY: null or a copy that is never freed.
-    unsafe { stats::set_up(target) };
+    unsafe { stats::set_up(copy(environment(c"ESCA_STATS"))) };
     let mut key: pthread_key_t = 0;
     // SAFETY: `key` is live; the destructor gets what `thread::at_exit` sets, on that thread.
     if unsafe { libc::pthread_key_create(&raw mut key, Some(thread_ended)) } == 0 {

@@ -7,8 +7,9 @@ use batch_table::{Call, Chain, EntryFlags, Errno, Features, Outcome, Step as Wal
 use esca_sys::{AnyExecutor, Executor, TableMemory};
 use libc::c_int;
 
+use crate::helper;
 use crate::process::Process;
-use crate::queue::fds::{IN_BATCH, REMAINDER, SYNCHRONOUS, UNCORKED};
+use crate::queue::fds::{Fd, IN_BATCH, REMAINDER, SYNCHRONOUS, UNCORKED};
 use crate::queue::plan::{self, Step};
 use crate::queue::remainder::{self, Item};
 use crate::queue::segment::{Flushing, Kind, Segment};
@@ -36,9 +37,16 @@ pub(crate) struct Engine {
 static VALUES: [c_int; 2] = [0, 1];
 
 impl Engine {
-    /// A table, and the executor that `ESCA_EXECUTOR` asks for or the best that there is; `None` where that cannot be had.
+    /// A table, and the executor that `ESCA_EXECUTOR` asks for; `None` where that cannot be had.
+    ///
+    /// Without a wish it is the kernel module where that is loaded, else plain calls. A ring has to be asked for: it takes a
+    /// descriptor among the program's own, and whether it pays is measured in a moment that may not be like those to come.
     pub(crate) fn new() -> Option<Box<Self>> {
-        let mut executor = AnyExecutor::probe().ok()?;
+        let mut executor = match helper::executor() {
+            "" | "auto" => AnyExecutor::named("kernel").or_else(|_| AnyExecutor::named("direct")),
+            name => AnyExecutor::named(name),
+        }
+        .ok()?;
         let memory = executor.allocate(CAPACITY).ok()?;
         // SAFETY: the memory is as `TableMemory` promises: initialised, and touched through this table alone, which is not
         // handed out and goes with the engine, before the memory does.
@@ -230,10 +238,27 @@ fn keep(process: &Process, segment: &Segment, step: Step, taken: u32) {
 
 /// Runs all records of a segment.
 pub(crate) fn flush(process: &Process, segment: &Segment, why: Reason) {
-    let Some(mut flushing) = segment.begin() else {
-        return;
-    };
+    if let Some(flushing) = segment.begin(false) {
+        run_all(process, flushing, why).end();
+    }
+}
+
+/// The same, and this descriptor is not the segment's any more, even if it was claimed for a record that does not count yet.
+pub(crate) fn flush_for(process: &Process, segment: &Segment, why: Reason, fd: &Fd) {
+    if let Some(flushing) = segment.begin(true) {
+        let index = segment.index();
+        let flushing = run_all(process, flushing, why);
+        fd.release(index);
+        flushing.end();
+    }
+}
+
+fn run_all<'s>(process: &Process, mut flushing: Flushing<'s>, why: Reason) -> Flushing<'s> {
+    if flushing.count() == 0 {
+        return flushing;
+    }
     stats::flushed(why);
+    let segment = flushing.segment();
     let own = thread::has(segment);
     run(process, &mut flushing, own);
     let mut closes = 0;
@@ -250,12 +275,12 @@ pub(crate) fn flush(process: &Process, segment: &Segment, why: Reason) {
     if closes != 0 {
         process.closes.fetch_sub(closes, Ordering::AcqRel);
     }
-    flushing.end();
+    flushing
 }
 
 fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
     let segment = flushing.segment();
-    let optimise = crate::helper::optimises();
+    let optimise = helper::optimises();
     let uncorked = |fd| process.fd(fd).is_some_and(|fd| fd.word() & UNCORKED != 0);
     let plan = |flushing: &Flushing<'_>, at| plan::step(|at| flushing.record(at), at, optimise, uncorked);
     let mut next = plan(flushing, 0);

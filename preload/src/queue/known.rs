@@ -141,8 +141,9 @@ pub(crate) fn forget(fd: c_int, bits: u32) {
 
 /// Somebody else may have it, too.
 pub(crate) fn shared(fd: c_int) {
-    offer::touch(fd);
+    // First, so that a handler that comes now queues nothing.
     forget(fd, TCP | UNIX);
+    offer::touch(fd);
 }
 
 /// `O_NONBLOCK` was set or cleared.
@@ -200,7 +201,7 @@ pub(crate) fn latched(fd: c_int) -> Option<c_int> {
 
 /// The number is about to mean another file, by `dup2`.
 pub(crate) fn replaced(fd: c_int) {
-    offer::touch(fd);
+    shared(fd);
     if let Some(process) = process::get()
         && let Some(entry) = process.fd(fd)
         && entry.word() != 0

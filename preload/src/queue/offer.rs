@@ -66,10 +66,9 @@ pub(crate) fn flush_owner(process: &Process, entry: &Fd, why: Reason) {
     let owner = Fd::owner(word);
     if let Some(segment) = process.segment(owner) {
         let why = if thread::has(segment) { why } else { Reason::Thread };
-        engine::flush(process, segment, why);
+        // It may be claimed for a record that is not there yet: that append fails, and claims it again.
+        engine::flush_for(process, segment, why, entry);
     }
-    // It may be claimed by an append that has not come to its end, and will notice.
-    entry.release(owner);
 }
 
 /// Queues a record of at most `len` bytes, which `fill` writes; it returns how many those are.
@@ -104,6 +103,10 @@ fn record(
                 Claim::No => return None,
             }
             let taken = fill(segment.arena().wrapping_add(start))?;
+            if matches!(kind, Kind::Close | Kind::Shutdown(_)) {
+                // Before it counts: nothing may be queued behind it.
+                entry.set(SYNCHRONOUS);
+            }
             if kind == Kind::Close && !counted {
                 process.closes.fetch_add(1, Ordering::AcqRel);
                 counted = true;
@@ -112,10 +115,6 @@ fn record(
             let (start, len) = (u32::try_from(start).ok()?, u32::try_from(taken).ok()?);
             if !segment.append(state, Record { fd, kind, start, len }) {
                 continue;
-            }
-            // Somebody who found it claimed before there was a record has taken it back.
-            if entry.claim(segment.index()) != Claim::Owned {
-                engine::flush(process, segment, Reason::Thread);
             }
             if state.count() == 0 {
                 helper::wake(process);
@@ -274,7 +273,6 @@ pub(crate) fn shutdown(fd: c_int, how: c_int) -> Offer {
         && Fd::is_deferrable(entry.word())
         && record(process, fd, entry, Kind::Shutdown(how), 0, |_| Some(0)).is_some()
     {
-        entry.set(SYNCHRONOUS);
         stats::deferred(Deferred::Shutdown);
         return Offer::Taken(0);
     }
@@ -297,11 +295,14 @@ pub(crate) fn close(fd: c_int) -> Offer {
         return Offer::Pass;
     }
     if queues_here(process, entry) && record(process, fd, entry, Kind::Close, 0, |_| Some(0)).is_some() {
-        entry.set(SYNCHRONOUS);
         stats::deferred(Deferred::Close);
         return Offer::Taken(0);
     }
-    if word & ATTENTION != 0 {
+    // A handler that comes now must not queue behind what is flushed here.
+    if word & (TCP | UNIX) != 0 {
+        entry.set(SYNCHRONOUS);
+    }
+    if entry.word() & ATTENTION != 0 {
         flush_owner(process, entry, Reason::Touch);
         if entry.word() & REMAINDER != 0 {
             remainder::close(process, fd);
@@ -378,7 +379,7 @@ pub(crate) fn found_nothing(fd: c_int) {
     }
 }
 
-/// The same for a call that reports no error of the connection, and does not wait.
+/// Before a call that reports no error of the connection, and does not wait.
 #[inline]
 pub(crate) fn touch(fd: c_int) {
     if let Some((process, entry)) = known(fd)
@@ -468,8 +469,15 @@ pub(crate) fn unknown() {
     thread::flush(Reason::Other);
 }
 
-/// What any thread has queued is run.
+/// The same for a call that this thread may not come back from.
+pub(crate) fn last_words() {
+    thread::close();
+    thread::flush(Reason::Process);
+}
+
+/// What any thread has queued is run. This one may not come back.
 pub(crate) fn everything() {
+    thread::close();
     if let Some(process) = process::get() {
         flush_all(process, Reason::Process);
     }

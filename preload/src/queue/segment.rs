@@ -210,10 +210,10 @@ impl Segment {
             .is_ok()
     }
 
-    /// Waits for the right to flush; `None` where there is nothing (any more). Signals are blocked until it is given back.
-    pub(crate) fn begin(&self) -> Option<Flushing<'_>> {
-        if self.state().count() == 0 {
-            self.wait();
+    /// Waits for the right to flush; `None` where there is nothing (any more), unless the right is wanted all the same. Signals
+    /// are blocked until it is given back.
+    pub(crate) fn begin(&self, always: bool) -> Option<Flushing<'_>> {
+        if self.state().count() == 0 && !always {
             return None;
         }
         let mask = sys::block_signals();
@@ -224,7 +224,7 @@ impl Segment {
                 pause(&mut turns);
                 continue;
             }
-            if state.count() == 0 {
+            if state.count() == 0 && !always {
                 sys::restore_signals(mask);
                 return None;
             }
@@ -295,7 +295,7 @@ impl<'s> Flushing<'s> {
         let generation = self.state.generation().wrapping_add(1);
         self.segment
             .state
-            .store(generation << 32 | TAKEN, Ordering::SeqCst);
+            .store(generation << 32 | self.state.0 & TAKEN, Ordering::SeqCst);
         sys::restore_signals(self.mask);
     }
 }

@@ -69,6 +69,11 @@ pub(crate) fn set_open(open: bool) {
     });
 }
 
+/// Defers nothing more before the next wait for events, not in a handler either.
+pub(crate) fn close() {
+    ME.with(|me| me.open.set(false));
+}
+
 /// Puts a record together: handlers that interrupt this defer nothing.
 #[inline]
 pub(crate) fn recording<R>(body: impl FnOnce() -> R) -> R {

@@ -14,6 +14,8 @@ use crate::queue::{known, offer};
 pub(crate) enum Before {
     /// It may wait, or tell somebody something: what this thread has queued is run.
     Flush,
+    /// The same, and this thread may not come back.
+    Last,
     /// The process is about to become another one or two: what any thread has queued is run.
     FlushAll,
     /// A child is about to share the descriptors.
@@ -46,6 +48,7 @@ impl Target {
 pub(crate) extern "C" fn prepare(target: &'static Target, first: c_int) -> *mut c_void {
     match target.before {
         Before::Flush => offer::unknown(),
+        Before::Last => offer::last_words(),
         Before::FlushAll => offer::everything(),
         Before::Fork => helper::before_fork(),
         Before::End => helper::end(),

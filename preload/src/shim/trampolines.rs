@@ -11,9 +11,10 @@ trampolines! {
         pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait pthread_barrier_wait
         sem_wait sem_timedwait sem_clockwait
         mq_receive mq_timedreceive mq_send mq_timedsend msgrcv msgsnd semop semtimedop
-        kill killpg raise tgkill pthread_kill sigqueue pthread_sigqueue abort
         getaddrinfo gethostbyname gethostbyname_r gethostbyname2_r getnameinfo
         aio_read aio_read64 aio_write aio_write64 aio_suspend aio_suspend64 lio_listio lio_listio64;
+    Last:
+        kill killpg raise tgkill pthread_kill sigqueue pthread_sigqueue abort;
     FlushAll:
         execv execve execvp execvpe execl execlp execle fexecve execveat syscall;
     Fork:

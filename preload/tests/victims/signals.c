@@ -89,14 +89,19 @@ static void alarms(struct server *server)
 /* Whole records, each kind in order. */
 static const char *alarmed(struct got *got)
 {
+	static char wrong[128];
 	uint32_t next[2] = {0};
 	for (size_t at = 0; at + 16 <= got->len; at += 16) {
 		uint32_t record[4];
 		memcpy(record, got->bytes + at, 16);
 		if (record[0] > 1 || record[1] != ~record[2] || record[3] != 0x5a5a5a5a)
 			return "a record is torn";
-		if (record[1] != next[record[0]]++)
-			return "a record is missing, or came twice";
+		if (record[1] != next[record[0]]) {
+			snprintf(wrong, sizeof wrong, "record %u of %s where %u was expected, at byte %zu of %zu", record[1],
+				 record[0] ? "the handler" : "the server", next[record[0]], at, got->len);
+			return wrong;
+		}
+		next[record[0]]++;
 	}
 	if (got->len % 16)
 		return "a part of a record is left";

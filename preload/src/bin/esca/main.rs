@@ -77,14 +77,14 @@ fn run() -> Result<ExitCode, Failure> {
         Some(library) => absolute(&library)?,
         None => beside()?,
     };
-    let executor = AnyExecutor::probe().map_err(|error| Failure::Refused(error.to_string()))?;
+    let executor = executor()?;
     let preload = preload(&library, env::var_os("LD_PRELOAD").as_deref());
     if !wanted.quiet {
         eprintln!(
             "esca: {} with LD_PRELOAD={}, executor {}",
             path.display(),
             preload.display(),
-            executor.describe()
+            executor.describe().name
         );
     }
     drop(executor);
@@ -94,6 +94,16 @@ fn run() -> Result<ExitCode, Failure> {
         .env("LD_PRELOAD", preload)
         .exec();
     Err(Failure::Refused(format!("{}: {error}", path.display())))
+}
+
+/// What the library will choose: a ring only where it is asked for.
+fn executor() -> Result<AnyExecutor, Failure> {
+    let name = env::var("ESCA_EXECUTOR").unwrap_or_default();
+    let executor = match name.as_str() {
+        "" | "auto" => AnyExecutor::named("kernel").or_else(|_| AnyExecutor::named("direct")),
+        name => AnyExecutor::named(name),
+    };
+    executor.map_err(|error| Failure::Refused(error.to_string()))
 }
 
 /// The command line, or `None` where it asks for help.
