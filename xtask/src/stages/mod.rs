@@ -129,7 +129,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "kernel",
         "the module on Debian's kernels, in machines under QEMU",
-        [420, 3600],
+        [200, 3600],
         kernel::run,
     ),
     stage(
