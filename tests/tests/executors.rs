@@ -27,7 +27,7 @@ fn contents() -> Vec<(String, Vec<u8>)> {
 /// Which file the request number `index` of a connection asks for: mostly small ones, as on the web.
 fn choice(connection: usize, round: usize, index: usize) -> usize {
     let number = connection * 31 + round * 7 + index;
-    if number % 29 == 0 {
+    if number.is_multiple_of(29) {
         6 + number % 2
     } else {
         number % 6
