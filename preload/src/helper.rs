@@ -22,6 +22,8 @@ const STACK: usize = 128 << 10;
 const STARTING: u32 = 1;
 const RUNNING: u32 = 2;
 const REFUSED: u32 = 3;
+/// Something could have been deferred, had there been one.
+const WANTED: u32 = 4;
 
 /// The executor that `ESCA_EXECUTOR` asks for. Read at the start: a server may clear its environment, as nginx does.
 static EXECUTOR: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
@@ -133,10 +135,11 @@ extern "C" fn in_child() {
     thread::set_open(false);
 }
 
-/// Starts the helper, where this process has none yet.
+/// Starts the helper where it was missed. A program in which nothing can be deferred stays without: the kernel and the C
+/// library are quicker with a process that has one thread.
 #[inline]
-pub(crate) fn ensure(process: &'static Process) {
-    if process.helper.load(Ordering::Acquire) == 0 {
+pub(crate) fn start_where_wanted(process: &'static Process) {
+    if process.helper.load(Ordering::Acquire) == WANTED {
         start_helper(process);
     }
 }
@@ -147,7 +150,7 @@ fn start_helper(process: &'static Process) {
     let mask = sys::block_signals();
     if process
         .helper
-        .compare_exchange(0, STARTING, Ordering::AcqRel, Ordering::Acquire)
+        .compare_exchange(WANTED, STARTING, Ordering::AcqRel, Ordering::Acquire)
         .is_ok()
     {
         let state = if spawn() { RUNNING } else { REFUSED };
@@ -156,10 +159,17 @@ fn start_helper(process: &'static Process) {
     sys::restore_signals(mask);
 }
 
-/// Whether somebody sees to the deadline. Without that nothing is deferred.
+/// Whether somebody sees to the deadline. Without that nothing is deferred; the next wait for events ends with a start, for
+/// which this may be the wrong place, as in a signal handler.
 #[inline]
-pub(crate) fn runs(process: &Process) -> bool {
-    process.helper.load(Ordering::Acquire) == RUNNING
+pub(crate) fn is_there(process: &Process) -> bool {
+    let state = process.helper.load(Ordering::Acquire);
+    if state == 0 {
+        let _ = process
+            .helper
+            .compare_exchange(0, WANTED, Ordering::AcqRel, Ordering::Acquire);
+    }
+    state == RUNNING
 }
 
 /// Wakes the helper, if it sleeps.

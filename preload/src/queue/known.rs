@@ -2,8 +2,7 @@
 
 use libc::{c_int, msghdr};
 
-use crate::helper;
-use crate::process::{self, Process};
+use crate::process;
 use crate::queue::fds::{
     ACCEPTS_OTHER, ACCEPTS_TCP, ACCEPTS_UNIX, CONNECTED, Fd, LATCHED, NEVER_WAITS, NONBLOCK, REMAINDER,
     SYNCHRONOUS, TCP, UNCORKED, UNIX,
@@ -41,19 +40,10 @@ const fn mode(flags: c_int) -> u32 {
     }
 }
 
-/// The bits of a new socket, if there is somebody who sees to the deadline of what is deferred on it.
-fn stream(process: &'static Process, fd: c_int, bits: u32) {
-    if bits & (TCP | UNIX) != 0 {
-        helper::ensure(process);
-    }
-    process.made(fd, bits);
-}
-
 /// `socket` has made it.
 pub(crate) fn made_socket(fd: c_int, domain: c_int, kind: c_int, protocol: c_int) {
     if let Some(process) = process::get() {
         let bits = kind_of(domain, kind, protocol);
-        // A program that only connects needs no helper before it has sent something at once.
         process.made(fd, if bits == 0 { 0 } else { bits | mode(kind) });
     }
 }
@@ -86,7 +76,7 @@ pub(crate) fn accepted(listener: c_int, fd: c_int, flags: c_int) {
         ACCEPTS_UNIX => UNIX | CONNECTED | mode(flags),
         _ => 0,
     };
-    stream(process, fd, bits);
+    process.made(fd, bits);
 }
 
 /// What a listener accepts; asked for once.
@@ -116,7 +106,6 @@ pub(crate) fn moved(fd: c_int) {
     {
         let word = entry.word();
         if word & (TCP | UNIX) != 0 && word & CONNECTED == 0 {
-            helper::ensure(process);
             entry.set(CONNECTED);
         }
     }

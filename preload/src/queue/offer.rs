@@ -17,6 +17,8 @@ use crate::sys;
 
 /// Most bytes that are copied; more are sent at once.
 const MAX_COPY: usize = 16 << 10;
+/// Most bytes that are copied for a send that follows nothing: to copy more costs more than company could save.
+const MAX_ALONE: usize = 2 << 10;
 /// Message flags that change nothing about deferring.
 const PLAIN_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_MORE;
 
@@ -127,7 +129,7 @@ fn record(
 /// Whether this thread may defer now.
 #[inline]
 fn may_defer(process: &Process) -> bool {
-    thread::is_open() && helper::runs(process) && process.ending.load(Ordering::Relaxed) == 0
+    thread::is_open() && helper::is_there(process) && process.ending.load(Ordering::Relaxed) == 0
 }
 
 /// A send of these parts, with the flags of `send`.
@@ -143,6 +145,7 @@ pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
     let word = entry.word();
     if word & (TCP | UNIX) != 0 && flags & !PLAIN_FLAGS == 0 {
         if Fd::is_deferrable(word)
+            && is_worth_it(word, parts, flags)
             && may_defer(process)
             && let Some(taken) = defer_send(process, fd, entry, word, parts, flags)
         {
@@ -152,6 +155,17 @@ pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
         stats::count(&STATS.passed, 1);
     }
     before_send(process, fd, entry, flags)
+}
+
+/// Whether deferring can gain anything: a long send that follows nothing and announces nothing would only be copied.
+#[inline]
+fn is_worth_it(word: u32, parts: &[iovec], flags: c_int) -> bool {
+    word & QUEUED != 0
+        || flags & libc::MSG_MORE != 0
+        || parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(part.iov_len))
+            <= MAX_ALONE
 }
 
 fn defer_send(
@@ -461,6 +475,9 @@ pub(crate) fn wait_begins() {
 pub(crate) fn wait_ended(events: c_int) {
     if events > 0 {
         thread::set_open(true);
+        if let Some(process) = process::get() {
+            helper::start_where_wanted(process);
+        }
     }
 }
 
