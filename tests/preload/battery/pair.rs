@@ -1,10 +1,13 @@
 //! The same program twice.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 
 use crate::library::Mode;
 use crate::place::Place;
-use crate::process::Server;
+use crate::process::{PATIENCE, Server};
 
 /// One server as it is, and one with the library.
 #[derive(Debug)]
@@ -24,10 +27,12 @@ impl Pair {
             preloaded: start(place, "preloaded", mode)?,
         };
         if let Some(library) = mode.library() {
-            ensure!(
-                pair.preloaded.has_mapped(library)?,
-                "the library is not in the program"
-            );
+            // A program that has just executed itself anew has it in a moment.
+            let begin = Instant::now();
+            while !pair.preloaded.has_mapped(library)? {
+                ensure!(begin.elapsed() < PATIENCE, "the library is not in the program");
+                sleep(Duration::from_millis(10));
+            }
         }
         Ok(pair)
     }
