@@ -123,7 +123,7 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "coro",
         "coroutines over a hundred million switches, under AddressSanitizer, over threads",
-        [200, 300],
+        [260, 360],
         coro::run,
     ),
     stage(
