@@ -86,3 +86,105 @@ fn join(of_this: impl Fn(usize) -> Option<Record>, mut step: Step) -> Step {
     }
     step
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, step};
+    use crate::queue::segment::{Kind, Record};
+
+    /// What a socket would have been given: bytes of the arena in order, options, and the end.
+    fn effects(steps: &[Step], fd: i32) -> (Vec<u32>, bool, bool) {
+        let (mut bytes, mut corked, mut held) = (Vec::new(), false, false);
+        for step in steps.iter().filter(|step| step.fd == fd) {
+            match step.kind {
+                Kind::Send { more } => {
+                    bytes.extend(step.start..step.start + step.len);
+                    held = more || corked;
+                }
+                Kind::Cork(on) => {
+                    corked = on;
+                    held &= on;
+                }
+                Kind::Shutdown(_) | Kind::Close => {}
+            }
+        }
+        (bytes, corked, held)
+    }
+
+    fn plan(records: &[Record], optimise: bool, uncorked: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(next) = step(
+            |at| records.get(at).copied(),
+            steps.last().map_or(0, |last: &Step| last.next),
+            optimise,
+            |_| uncorked,
+        ) {
+            steps.push(next);
+        }
+        steps
+    }
+
+    #[test]
+    fn joined_calls_do_what_single_ones_do() {
+        let mut random = 1_u32;
+        let mut next = |below: u32| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 16) % below
+        };
+        for round in 0..20_000 {
+            let mut start = 0;
+            let records: Vec<Record> = (0..next(12))
+                .map(|_| {
+                    let kind = match next(8) {
+                        0..4 => Kind::Send { more: next(4) == 0 },
+                        4 | 5 => Kind::Cork(true),
+                        6 => Kind::Cork(false),
+                        _ => Kind::Shutdown(1),
+                    };
+                    let len = if matches!(kind, Kind::Send { .. }) {
+                        1 + next(5)
+                    } else {
+                        0
+                    };
+                    let fd = i32::from(next(4) == 0);
+                    let record = Record { fd, kind, start, len };
+                    start += len;
+                    record
+                })
+                .collect();
+            for fd in 0..2 {
+                let single = effects(&plan(&records, false, false), fd);
+                // Whether a cork was on before is not known, so the uncork is made.
+                assert_eq!(
+                    effects(&plan(&records, true, false), fd),
+                    single,
+                    "round {round}: {records:?}"
+                );
+            }
+            let calls = plan(&records, true, false);
+            assert_eq!(calls.last().map_or(0, |last| last.next), records.len());
+        }
+    }
+
+    #[test]
+    fn a_cork_around_a_header_and_a_body_costs_nothing() {
+        let record = |kind, start, len| Record {
+            fd: 5,
+            kind,
+            start,
+            len,
+        };
+        let records = [
+            record(Kind::Cork(true), 0, 0),
+            record(Kind::Send { more: false }, 0, 200),
+            record(Kind::Send { more: false }, 200, 4096),
+            record(Kind::Cork(false), 4296, 0),
+        ];
+        let known = plan(&records, true, true);
+        assert_eq!(known.len(), 1);
+        assert_eq!((known[0].kind, known[0].len), (Kind::Send { more: false }, 4296));
+        let unknown: Vec<Kind> = plan(&records, true, false).iter().map(|step| step.kind).collect();
+        assert_eq!(unknown, [Kind::Send { more: true }, Kind::Cork(false)]);
+        assert_eq!(plan(&records, false, true).len(), 4);
+    }
+}

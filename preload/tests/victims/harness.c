@@ -103,11 +103,11 @@ static void serve(const struct hazard *hazard, int listener, struct report *repo
 
 static void look(const struct hazard *hazard, int fd, struct got *got)
 {
-	size_t room = 64 << 20, most = 1 << 16;
+	size_t room = (size_t)1 << 30, most = 1 << 16;
 	double start = now_ms();
 	struct timeval limit = {.tv_sec = 60};
 
-	got->bytes = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	got->bytes = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	if (hazard->peer == READS_LATE)
 		usleep(300000);
