@@ -24,7 +24,8 @@ usage: cargo xtask COMMAND
 
   setup                           install the Debian packages that are missing (as root), or name the command
   test [--long] [STAGE...]        run every stage, or the named ones; --long runs fuzzing and soaks for minutes
-  compare NAME [--quick]          measure against rivals: coro, wheel, trie, batch, server, kernel
+  compare NAME [--quick]          measure against rivals: coro, echo, wheel, trie, batch, server,
+                                  preload, kernel
   kernel build|test [--arch amd64|arm64] [--kernel 6.1|6.12] [--long]
                                   build /dev/esca for Debian's kernels, boot them under QEMU and test it there
   help                            this text
