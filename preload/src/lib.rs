@@ -9,9 +9,11 @@
 )]
 
 mod helper;
+mod life;
 mod memory;
 mod process;
 mod queue;
+mod settings;
 #[cfg(not(test))]
 mod shim;
 mod stats;

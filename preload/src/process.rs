@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering}
 use libc::c_int;
 
 use crate::queue::fds::{self, Fd};
-use crate::queue::remainder::Remainder;
+use crate::queue::left::Remainder;
 use crate::queue::segment::Segment;
 use crate::sys;
 
@@ -18,8 +18,9 @@ pub(crate) const SEGMENTS: usize = 512;
 /// The tables of this process.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// See `helper`.
+    /// A state of [`Helper`].
     pub(crate) helper: AtomicU32,
+    /// The helper's futex.
     pub(crate) helper_sleeps: AtomicU32,
     /// Closes that are queued.
     pub(crate) closes: AtomicI32,
@@ -36,6 +37,18 @@ pub(crate) struct Process {
     segments_top: AtomicUsize,
     segments: [AtomicPtr<Segment>; SEGMENTS],
     fds: [Fd; fds::LIMIT],
+}
+
+/// States of the helper. Zero, that there is none, is what a forked child finds.
+#[derive(Debug)]
+pub(crate) struct Helper;
+
+impl Helper {
+    pub(crate) const STARTING: u32 = 1;
+    pub(crate) const RUNNING: u32 = 2;
+    pub(crate) const REFUSED: u32 = 3;
+    /// Something could have been deferred, had there been one.
+    pub(crate) const WANTED: u32 = 4;
 }
 
 static PROCESS: AtomicPtr<Process> = AtomicPtr::new(core::ptr::null_mut());
@@ -68,6 +81,28 @@ impl Process {
     #[inline]
     pub(crate) fn fd(&self, fd: c_int) -> Option<&Fd> {
         usize::try_from(fd).ok().and_then(|fd| self.fds.get(fd))
+    }
+
+    /// Whether somebody sees to the deadline. Without that nothing is deferred; the next wait for events ends with a start, for
+    /// which this may be the wrong place, as in a signal handler.
+    #[inline]
+    pub(crate) fn has_helper(&self) -> bool {
+        let state = self.helper.load(Ordering::Acquire);
+        if state == 0 {
+            let _ = self
+                .helper
+                .compare_exchange(0, Helper::WANTED, Ordering::AcqRel, Ordering::Acquire);
+        }
+        state == Helper::RUNNING
+    }
+
+    /// Wakes the helper, if it sleeps.
+    #[inline]
+    pub(crate) fn wake_helper(&self) {
+        if self.helper_sleeps.load(Ordering::SeqCst) != 0 {
+            self.helper_sleeps.store(0, Ordering::SeqCst);
+            sys::futex_wake(&self.helper_sleeps);
+        }
     }
 
     /// A new descriptor of which this is known.

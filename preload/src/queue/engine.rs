@@ -3,132 +3,23 @@
 use core::sync::atomic::Ordering;
 
 use batch_table::nr::native as nr;
-use batch_table::{Call, Chain, EntryFlags, Errno, Features, Outcome, Step as Walked, Table};
-use esca_sys::{AnyExecutor, Executor, TableMemory};
+use batch_table::{Call, EntryFlags, Errno, Outcome};
 use libc::c_int;
 
-use crate::helper;
 use crate::process::Process;
+use crate::queue::batch::Batch;
 use crate::queue::fds::{Fd, IN_BATCH, REMAINDER, SYNCHRONOUS, UNCORKED};
+use crate::queue::left::Item;
 use crate::queue::plan::{self, Step};
-use crate::queue::remainder::{self, Item};
-use crate::queue::segment::{Flushing, Kind, Segment};
-use crate::queue::thread;
+use crate::queue::record::Kind;
+use crate::queue::segment::{Flushing, Segment};
+use crate::queue::{remainder, thread};
+use crate::settings;
 use crate::stats::{self, Reason, STATS};
 use crate::sys::{self, address, int};
 
-/// Entries of a table.
-const CAPACITY: u32 = 256;
-
-/// A table, and what runs it.
-#[derive(Debug)]
-pub(crate) struct Engine {
-    // Declared before `_memory`, which it looks at.
-    table: Table<'static>,
-    executor: AnyExecutor,
-    /// The position behind the last entry.
-    tail: u32,
-    /// The steps of the entries.
-    steps: Vec<Step>,
-    _memory: TableMemory,
-}
-
 /// Values of an option, for the kernel to read.
 static VALUES: [c_int; 2] = [0, 1];
-
-impl Engine {
-    /// A table, and the executor that `ESCA_EXECUTOR` asks for; `None` where that cannot be had.
-    ///
-    /// Without a wish it is the kernel module where that is loaded, else plain calls. A ring has to be asked for: it takes a
-    /// descriptor among the program's own, and whether it pays is measured in a moment that may not be like those to come.
-    pub(crate) fn new() -> Option<Box<Self>> {
-        let mut executor = match helper::executor() {
-            "" | "auto" => AnyExecutor::named("kernel").or_else(|_| AnyExecutor::named("direct")),
-            name => AnyExecutor::named(name),
-        }
-        .ok()?;
-        let memory = executor.allocate(CAPACITY).ok()?;
-        // SAFETY: the memory is as `TableMemory` promises: initialised, and touched through this table alone, which is not
-        // handed out and goes with the engine, before the memory does.
-        let table = unsafe { Table::init_raw(memory.pointer(), memory.len(), CAPACITY, Features::KNOWN) };
-        Some(Box::new(Self {
-            table: table.ok()?,
-            executor,
-            tail: 0,
-            steps: Vec::with_capacity(CAPACITY as usize),
-            _memory: memory,
-        }))
-    }
-
-    /// Adds a call to the batch.
-    fn publish(&mut self, step: Step, call: &Call) {
-        let published = self.table.producer().publish(self.tail, call);
-        debug_assert!(published.is_ok(), "`settle` has emptied the entries");
-        self.tail = self.tail.wrapping_add(1);
-        self.steps.push(step);
-    }
-
-    /// A close of this descriptor comes behind what is in the batch.
-    fn closed(&mut self, fd: c_int) {
-        for step in self.steps.iter_mut().rev().take_while(|step| step.fd == fd) {
-            step.closed = true;
-        }
-    }
-
-    /// Runs the batch; every entry is done or cancelled then.
-    fn run(&mut self, own: bool) {
-        // Fits: at most `CAPACITY`.
-        let count = u32::try_from(self.steps.len()).unwrap_or(0);
-        let first = self.tail.wrapping_sub(count);
-        let producer = self.table.producer();
-        let mut done = 0;
-        let mut broken = false;
-        while done < count {
-            let at = first.wrapping_add(done);
-            if broken {
-                self.table.executor().cancel(at);
-                broken = producer.flags(at).contains(EntryFlags::LINK);
-                done += 1;
-                continue;
-            }
-            let mut ran = 0;
-            if own {
-                // SAFETY: the entries are calls on the program's own descriptors, which it asked for; the bytes that they
-                // name are in the arena, which stays as it is until the flush has ended.
-                ran = unsafe { self.executor.run(&self.table, at, count - done) }.unwrap_or(0);
-            }
-            if ran == 0 {
-                // Another thread's ring cannot be used from here, and an executor may fail as a whole.
-                ran = self
-                    .table
-                    .executor()
-                    .walk(at, count - done, &mut Chain::new(), |_, call| {
-                        // SAFETY: as above.
-                        Walked::Done(unsafe { esca_sys::syscall(call.nr, &call.args) })
-                    });
-            }
-            done += ran.clamp(1, count - done);
-            let last = first.wrapping_add(done).wrapping_sub(1);
-            let call = producer.call(last);
-            broken = call.is_linked()
-                && match producer.outcome(last) {
-                    Some(Outcome::Done(result)) => call.breaks_chain(result),
-                    _ => true,
-                };
-        }
-        stats::count(&STATS.calls, u64::from(count));
-    }
-
-    /// Takes the results of the batch.
-    fn settle(&mut self, process: &Process, segment: &Segment) {
-        let count = u32::try_from(self.steps.len()).unwrap_or(0);
-        let first = self.tail.wrapping_sub(count);
-        for (step, offset) in self.steps.drain(..).zip(0..) {
-            let outcome = self.table.producer().take(first.wrapping_add(offset));
-            settle(process, segment, step, outcome.unwrap_or(Outcome::Canceled));
-        }
-    }
-}
 
 /// The bytes of a step.
 fn bytes(segment: &Segment, step: Step) -> *const u8 {
@@ -236,6 +127,19 @@ fn keep(process: &Process, segment: &Segment, step: Step, taken: u32) {
     remainder::append(process, step.fd, item);
 }
 
+/// Runs a batch, and sees to its results.
+fn complete(process: &Process, segment: &Segment, batch: &mut Batch, own: bool) {
+    batch.run(own);
+    batch.finish(|step, outcome| settle(process, segment, step, outcome));
+}
+
+/// Runs what any thread has queued.
+pub(crate) fn flush_all(process: &Process, why: Reason) {
+    for segment in process.segments() {
+        flush(process, segment, why);
+    }
+}
+
 /// Runs all records of a segment.
 pub(crate) fn flush(process: &Process, segment: &Segment, why: Reason) {
     if let Some(flushing) = segment.begin(false) {
@@ -280,7 +184,7 @@ fn run_all<'s>(process: &Process, mut flushing: Flushing<'s>, why: Reason) -> Fl
 
 fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
     let segment = flushing.segment();
-    let optimise = helper::optimises();
+    let optimise = settings::optimises();
     let uncorked = |fd| process.fd(fd).is_some_and(|fd| fd.word() & UNCORKED != 0);
     let plan = |flushing: &Flushing<'_>, at| plan::step(|at| flushing.record(at), at, optimise, uncorked);
     let mut next = plan(flushing, 0);
@@ -290,18 +194,17 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
         let Some(fd) = process.fd(step.fd) else {
             continue;
         };
-        let Some(engine) = flushing.engine() else {
+        let Some(batch) = flushing.batch() else {
             return;
         };
         if fd.word() & IN_BATCH != 0 && !linked {
-            engine.run(own);
-            engine.settle(process, segment);
+            complete(process, segment, batch, own);
         }
         if fd.word() & REMAINDER != 0 && !linked {
             keep(process, segment, step, 0);
             continue;
         }
-        let full = engine.steps.len() + 1 >= CAPACITY as usize;
+        let full = batch.is_all_but_full();
         linked = !full && next.is_some_and(|next| next.fd == step.fd);
         let mut call = call(segment, step);
         if linked {
@@ -310,11 +213,11 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
         if step.kind == Kind::Close {
             // Before the kernel can give the number to somebody else.
             fd.reset(0);
-            engine.closed(step.fd);
+            batch.closed(step.fd);
         } else {
             fd.set(IN_BATCH);
         }
-        engine.publish(
+        batch.publish(
             Step {
                 closed: step.kind == Kind::Close,
                 ..step
@@ -322,12 +225,10 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
             &call,
         );
         if full {
-            engine.run(own);
-            engine.settle(process, segment);
+            complete(process, segment, batch, own);
         }
     }
-    if let Some(engine) = flushing.engine() {
-        engine.run(own);
-        engine.settle(process, segment);
+    if let Some(batch) = flushing.batch() {
+        complete(process, segment, batch, own);
     }
 }

@@ -10,8 +10,10 @@ use crate::queue::fds::{
     ATTENTION, Claim, Fd, LATCHED, NEVER_WAITS, NONBLOCK, QUEUED, READ_PAST, REMAINDER, SYNCHRONOUS, TCP,
     UNIX,
 };
-use crate::queue::segment::{ARENA, Kind, RECORDS, Record};
-use crate::queue::{engine, remainder, thread};
+use crate::queue::left::Item;
+use crate::queue::record::{Kind, Record};
+use crate::queue::segment::{ARENA, RECORDS};
+use crate::queue::{engine, own, remainder, thread};
 use crate::stats::{self, Deferred, Reason, STATS};
 use crate::sys;
 
@@ -83,7 +85,7 @@ fn record(
     mut fill: impl FnMut(*mut u8) -> Option<usize>,
 ) -> Option<usize> {
     thread::recording(|| {
-        let segment = thread::segment_or_new(process)?;
+        let segment = own::segment_or_new(process)?;
         let mut counted = false;
         loop {
             let state = segment.state();
@@ -119,7 +121,7 @@ fn record(
                 continue;
             }
             if state.count() == 0 {
-                helper::wake(process);
+                process.wake_helper();
             }
             return Some(taken);
         }
@@ -129,7 +131,7 @@ fn record(
 /// Whether this thread may defer now.
 #[inline]
 fn may_defer(process: &Process) -> bool {
-    thread::is_open() && helper::is_there(process) && process.ending.load(Ordering::Relaxed) == 0
+    thread::is_open() && process.has_helper() && process.ending.load(Ordering::Relaxed) == 0
 }
 
 /// A send of these parts, with the flags of `send`.
@@ -139,7 +141,7 @@ pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
         return Offer::Pass;
     };
     let Some(entry) = process.fd(fd) else {
-        thread::flush(Reason::Other);
+        own::flush(Reason::Other);
         return Offer::Pass;
     };
     let word = entry.word();
@@ -213,7 +215,7 @@ pub(crate) unsafe fn sendfile(fd: c_int, file: c_int, offset: *mut i64, count: u
         return Offer::Pass;
     };
     let Some(entry) = process.fd(fd) else {
-        thread::flush(Reason::Other);
+        own::flush(Reason::Other);
         return Offer::Pass;
     };
     let word = entry.word();
@@ -293,7 +295,7 @@ pub(crate) fn shutdown(fd: c_int, how: c_int) -> Offer {
     entry.set(SYNCHRONOUS);
     before(fd);
     if entry.word() & REMAINDER != 0 {
-        remainder::append(process, fd, remainder::Item::Shutdown(how));
+        remainder::append(process, fd, Item::Shutdown(how));
         return Offer::Taken(0);
     }
     Offer::Pass
@@ -365,7 +367,7 @@ pub(crate) fn before(fd: c_int) -> Option<c_int> {
     match process.fd(fd) {
         Some(entry) => settle(process, fd, entry),
         None => {
-            thread::flush(Reason::Other);
+            own::flush(Reason::Other);
             None
         }
     }
@@ -432,7 +434,7 @@ fn settle_slowly(process: &Process, fd: c_int, entry: &Fd) -> Option<c_int> {
         if sys::is_regular(fd) || flags.is_ok_and(|flags| flags & libc::O_NONBLOCK != 0) {
             entry.set(NEVER_WAITS);
         } else {
-            thread::flush(Reason::Other);
+            own::flush(Reason::Other);
         }
     }
     None
@@ -444,24 +446,17 @@ pub(crate) fn numbers() {
     if let Some(process) = process::get()
         && process.closes.load(Ordering::Acquire) != 0
     {
-        thread::flush(Reason::Number);
+        own::flush(Reason::Number);
         if process.closes.load(Ordering::Acquire) != 0 {
-            flush_all(process, Reason::Number);
+            engine::flush_all(process, Reason::Number);
         }
-    }
-}
-
-/// Runs what any thread has queued.
-pub(crate) fn flush_all(process: &Process, why: Reason) {
-    for segment in process.segments() {
-        engine::flush(process, segment, why);
     }
 }
 
 /// The program waits for events.
 #[inline]
 pub(crate) fn wait_begins() {
-    thread::flush(Reason::Wait);
+    own::flush(Reason::Wait);
     thread::set_open(false);
     if let Some(process) = process::get()
         && process.remainders.load(Ordering::Acquire) != 0
@@ -483,19 +478,19 @@ pub(crate) fn wait_ended(events: c_int) {
 
 /// A call that the shim knows too little about: what this thread has queued is run first.
 pub(crate) fn unknown() {
-    thread::flush(Reason::Other);
+    own::flush(Reason::Other);
 }
 
 /// The same for a call that this thread may not come back from.
 pub(crate) fn last_words() {
     thread::close();
-    thread::flush(Reason::Process);
+    own::flush(Reason::Process);
 }
 
 /// What any thread has queued is run. This one may not come back.
 pub(crate) fn everything() {
     thread::close();
     if let Some(process) = process::get() {
-        flush_all(process, Reason::Process);
+        engine::flush_all(process, Reason::Process);
     }
 }

@@ -8,7 +8,7 @@
 //! A promise has no result that would have to be split, so this is simpler than what a segment of `esca-sys` has to do: only
 //! how many of the bytes were taken matters.
 
-use crate::queue::segment::{Kind, Record};
+use crate::queue::record::{Kind, Record};
 
 /// A call to make for one or more records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,7 +90,7 @@ fn join(of_this: impl Fn(usize) -> Option<Record>, mut step: Step) -> Step {
 #[cfg(test)]
 mod tests {
     use super::{Step, step};
-    use crate::queue::segment::{Kind, Record};
+    use crate::queue::record::{Kind, Record};
 
     /// What a socket would have been given: bytes of the arena in order, options, and the end.
     fn effects(steps: &[Step], fd: i32) -> (Vec<u32>, bool, bool) {

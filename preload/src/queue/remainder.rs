@@ -6,35 +6,13 @@
 
 use core::sync::atomic::Ordering;
 
-use batch_table::Errno;
 use libc::c_int;
 
 use crate::process::Process;
 use crate::queue::fds::{REMAINDER, SEVERAL, SYNCHRONOUS};
+use crate::queue::left::{Item, Progress, Remainder};
 use crate::stats::{self, STATS};
 use crate::sys::{self, address, int};
-
-/// Something to be done on a descriptor.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// Bytes to send, from the index `at` on.
-    Bytes {
-        bytes: Vec<u8>,
-        at: usize,
-        more: bool,
-    },
-    Cork(bool),
-    Shutdown(c_int),
-}
-
-/// What is left to be done on a descriptor.
-#[derive(Debug)]
-pub(crate) struct Remainder {
-    fd: c_int,
-    /// The program has closed it; this is a duplicate under a number of our own.
-    detached: bool,
-    items: std::collections::VecDeque<Item>,
-}
 
 /// The remainders of the process, locked; signals are blocked meanwhile.
 struct Locked<'p> {
@@ -77,60 +55,6 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// What a try to finish gave.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Progress {
-    Done,
-    /// The socket takes no more for now.
-    Blocked,
-    /// The connection is broken; the error, where the program still has to hear of it.
-    Broken(Option<c_int>),
-}
-
-impl Remainder {
-    /// Does what can be done now.
-    fn push(&mut self) -> Progress {
-        while let Some(item) = self.items.front_mut() {
-            match item {
-                Item::Bytes { bytes, at, more } => {
-                    let rest = bytes.get(*at..).unwrap_or_default();
-                    if !rest.is_empty() {
-                        let flags =
-                            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | if *more { libc::MSG_MORE } else { 0 };
-                        let args = [
-                            int(self.fd),
-                            address(rest.as_ptr()),
-                            rest.len() as u64,
-                            int(flags),
-                        ];
-                        // SAFETY: the kernel reads the live bytes of `rest`.
-                        match unsafe { sys::call(libc::SYS_sendto, &args) } {
-                            Ok(taken) => {
-                                *at += usize::try_from(taken).unwrap_or(0);
-                                continue;
-                            }
-                            Err(Errno::EINTR) => continue,
-                            Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => return Progress::Blocked,
-                            Err(Errno::EPIPE | Errno::EBADF) => return Progress::Broken(None),
-                            Err(errno) => return Progress::Broken(Some(errno.raw().into())),
-                        }
-                    }
-                }
-                Item::Cork(on) => {
-                    let _ =
-                        sys::set_socket_option(self.fd, libc::IPPROTO_TCP, libc::TCP_CORK, c_int::from(*on));
-                }
-                Item::Shutdown(how) => {
-                    // SAFETY: touches no memory.
-                    let _ = unsafe { sys::call(libc::SYS_shutdown, &[int(self.fd), int(*how)]) };
-                }
-            }
-            self.items.pop_front();
-        }
-        Progress::Done
-    }
-}
-
 /// Adds something behind what is left on a descriptor.
 #[cold]
 pub(crate) fn append(process: &Process, fd: c_int, item: Item) {
@@ -148,7 +72,7 @@ pub(crate) fn append(process: &Process, fd: c_int, item: Item) {
         }),
     }
     drop(locked);
-    crate::helper::wake(process);
+    process.wake_helper();
 }
 
 /// Tries to finish all remainders, or that of one descriptor. Says whether nothing is left.

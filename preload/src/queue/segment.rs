@@ -8,44 +8,14 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use libc::c_int;
-
-use crate::queue::engine::Engine;
+use crate::queue::batch::Batch;
+use crate::queue::record::Record;
 use crate::sys;
 
 /// Records of a segment.
 pub(crate) const RECORDS: usize = 1024;
 /// Bytes of its arena.
 pub(crate) const ARENA: usize = 512 << 10;
-
-/// A call that was deferred.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Kind {
-    /// Send the bytes; `more` is `MSG_MORE`.
-    Send {
-        more: bool,
-    },
-    Cork(bool),
-    Shutdown(c_int),
-    Close,
-}
-
-/// A deferred call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Record {
-    pub(crate) fd: c_int,
-    pub(crate) kind: Kind,
-    /// Where its bytes are in the arena.
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-}
-
-impl Record {
-    /// Where the bytes of the next record begin.
-    pub(crate) const fn end(&self) -> usize {
-        (self.start + self.len) as usize
-    }
-}
 
 /// The word that everything hangs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,13 +50,13 @@ impl State {
     }
 }
 
-/// A queue. Its first part is zeroed in a forked child: no records, no thread, no engine.
+/// A queue. Its first part is zeroed in a forked child: no records, no thread, no batch.
 #[repr(C, align(4096))]
 #[derive(Debug)]
 pub(crate) struct Segment {
     state: AtomicU64,
     index: AtomicU32,
-    engine: AtomicPtr<Engine>,
+    batch: AtomicPtr<Batch>,
     /// Entries up to the count are written by no one and read by who set `FLUSHING`; those behind it are the thread's own.
     records: [UnsafeCell<core::mem::MaybeUninit<Record>>; RECORDS],
 }
@@ -142,11 +112,11 @@ impl Segment {
 
     /// The thread ends and leaves it, flushed.
     pub(crate) fn leave(&self) {
-        let engine = self.engine.swap(core::ptr::null_mut(), Ordering::AcqRel);
-        if !engine.is_null() {
-            // SAFETY: set by `set_engine` from a box, and swapped out, so nobody else frees it. Nobody uses it: that needs
+        let batch = self.batch.swap(core::ptr::null_mut(), Ordering::AcqRel);
+        if !batch.is_null() {
+            // SAFETY: set by `set_batch` from a box, and swapped out, so nobody else frees it. Nobody uses it: that needs
             // the right to flush, and a segment without records is never flushed.
-            drop(unsafe { Box::from_raw(engine) });
+            drop(unsafe { Box::from_raw(batch) });
         }
         self.state.fetch_and(!TAKEN, Ordering::AcqRel);
     }
@@ -162,8 +132,8 @@ impl Segment {
         self.state().is_taken()
     }
 
-    pub(crate) fn set_engine(&self, engine: Box<Engine>) {
-        self.engine.store(Box::into_raw(engine), Ordering::Release);
+    pub(crate) fn set_batch(&self, batch: Box<Batch>) {
+        self.batch.store(Box::into_raw(batch), Ordering::Release);
     }
 
     /// Start of the arena.
@@ -283,11 +253,11 @@ impl<'s> Flushing<'s> {
     }
 
     /// What runs the records.
-    pub(crate) fn engine(&mut self) -> Option<&mut Engine> {
-        let engine = self.segment.engine.load(Ordering::Acquire);
+    pub(crate) fn batch(&mut self) -> Option<&mut Batch> {
+        let batch = self.segment.batch.load(Ordering::Acquire);
         // SAFETY: null or a box that `leave` alone frees, which needs a segment without records, while this one has some. The
         // right to flush is one thread's at a time, and the borrow of it makes the reference the only one.
-        unsafe { engine.as_mut() }
+        unsafe { batch.as_mut() }
     }
 
     /// Gives the right back; the segment is empty.

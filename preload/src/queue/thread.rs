@@ -3,11 +3,7 @@
 use core::cell::Cell;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use crate::process::{self, Process};
-use crate::queue::engine::{self, Engine};
 use crate::queue::segment::Segment;
-use crate::stats::Reason;
-use crate::sys;
 
 /// State of a thread. Without a destructor, so that a signal handler may look at any time.
 #[derive(Debug)]
@@ -87,78 +83,19 @@ pub(crate) fn recording<R>(body: impl FnOnce() -> R) -> R {
     })
 }
 
-/// The segment of this thread, made where there is none yet.
-#[inline]
-pub(crate) fn segment_or_new(process: &Process) -> Option<&'static Segment> {
-    match segment() {
-        Some(segment) => Some(segment),
-        None => make(process),
-    }
+/// Whether there is no segment for this thread.
+pub(crate) fn is_refused() -> bool {
+    ME.with(|me| me.refused.get())
 }
 
-#[cold]
-fn make(process: &Process) -> Option<&'static Segment> {
-    if ME.with(|me| me.refused.get()) {
-        return None;
-    }
-    // A handler that jumps away must not leave it half made.
-    let mask = sys::block_signals();
-    let made = process.take_segment();
-    let engine = made.and_then(|_| Engine::new());
-    if let (Some(segment), Some(engine)) = (made, engine) {
-        segment.set_engine(engine);
-        ME.with(|me| me.segment.set(segment));
-        at_exit(segment);
-    } else {
-        ME.with(|me| me.refused.set(true));
-        if let Some(segment) = made {
-            segment.leave();
+/// Gives this thread a segment; `None` where there is none, or from now on none any more.
+pub(crate) fn set_segment(segment: Option<&'static Segment>) {
+    ME.with(|me| match segment {
+        Some(segment) => me.segment.set(segment),
+        None => {
+            me.segment.set(core::ptr::null());
+            me.open.set(false);
+            me.refused.set(true);
         }
-    }
-    sys::restore_signals(mask);
-    segment()
-}
-
-/// Runs what this thread has queued.
-#[inline]
-pub(crate) fn flush(why: Reason) {
-    if let Some(segment) = segment()
-        && segment.state().count() != 0
-        && let Some(process) = process::get()
-    {
-        engine::flush(process, segment, why);
-    }
-}
-
-/// Has the segment flushed and given back when the thread ends.
-fn at_exit(segment: &'static Segment) {
-    let Some(key) = crate::helper::thread_key() else {
-        return;
-    };
-    let pointer: *const Segment = segment;
-    // SAFETY: the key was made, and the value is not looked at but by the key's destructor.
-    let _ = unsafe { libc::pthread_setspecific(key, pointer.cast()) };
-}
-
-/// The thread ends.
-///
-/// # Safety
-///
-/// - `segment` is what `at_exit` was given, on this thread.
-pub(crate) unsafe extern "C" fn ended(segment: *mut libc::c_void) {
-    // SAFETY: the caller's promise: a segment from the registry, which stays mapped.
-    let Some(segment) = (unsafe { segment.cast::<Segment>().as_ref() }) else {
-        return;
-    };
-    if !segment.is_alive() || !has(segment) {
-        return;
-    }
-    flush(Reason::Process);
-    segment.wait();
-    ME.with(|me| {
-        me.segment.set(core::ptr::null());
-        me.open.set(false);
-        me.refused.set(true);
     });
-    segment.leave();
 }

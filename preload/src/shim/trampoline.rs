@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use libc::c_int;
 
 use super::Real;
-use crate::helper;
+use crate::life;
 use crate::queue::{known, offer};
 
 /// What has to be done before a call.
@@ -50,8 +50,8 @@ pub(crate) extern "C" fn prepare(target: &'static Target, first: c_int) -> *mut 
         Before::Flush => offer::unknown(),
         Before::Last => offer::last_words(),
         Before::FlushAll => offer::everything(),
-        Before::Fork => helper::before_fork(),
-        Before::End => helper::end(),
+        Before::Fork => life::before_fork(),
+        Before::End => life::end(),
         Before::Number => offer::numbers(),
         Before::Descriptor => known::shared(first),
     }
