@@ -69,67 +69,67 @@ pub(crate) const STAGES: &[Stage] = &[
     stage(
         "clippy",
         "no warning in any target, each primitive also with every feature set",
-        [170, 180],
+        [100, 180],
         lint::clippy,
     ),
     stage(
         "doc",
         "the documentation builds without a warning",
-        [50, 50],
+        [30, 50],
         lint::doc,
     ),
     stage(
         "unit",
         "unit, property and integration tests of every member",
-        [210, 600],
+        [220, 600],
         units::unit,
     ),
     stage(
         "doctest",
         "the examples in the documentation",
-        [30, 40],
+        [20, 40],
         units::doc,
     ),
     stage(
         "system",
         "the server over sockets, replays of what fuzzing found",
-        [110, 600],
+        [80, 600],
         units::system,
     ),
     stage(
         "preload",
         "real programs answer with and without the preloaded library alike",
-        [200, 900],
+        [130, 900],
         preload::run,
     ),
     stage(
         "bare",
         "each primitive alone on targets without an operating system",
-        [60, 60],
+        [50, 60],
         bare::run,
     ),
     stage(
         "aarch64",
         "tests of the primitives on AArch64, under QEMU on another machine",
-        [150, 600],
+        [180, 600],
         aarch64::run,
     ),
     stage(
         "tools",
         "what gdb, Valgrind and objdump see of coroutines, on both architectures",
-        [120, 60],
+        [80, 60],
         tools::run,
     ),
     stage(
         "coro",
         "coroutines over a hundred million switches, under AddressSanitizer, over threads",
-        [260, 360],
+        [150, 360],
         coro::run,
     ),
     stage(
         "kernel",
         "the module on Debian's kernels, in machines under QEMU",
-        [200, 3600],
+        [430, 3600],
         kernel::run,
     ),
     stage(
@@ -150,7 +150,7 @@ pub(crate) const STAGES: &[Stage] = &[
         [110, 1200],
         fuzz::run,
     ),
-    stage("bench", "each benchmark runs once", [60, 60], bench::run),
+    stage("bench", "each benchmark runs once", [90, 90], bench::run),
 ];
 
 /// The list of stages for `help`.

@@ -30,14 +30,26 @@ fn long_form(context: &Context, command: &mut Command) {
 }
 
 pub(super) fn unit(context: &Context) -> Result<Outcome> {
-    let mut command = context
-        .runner
-        .cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     // System tests and the preload battery are stages of their own; benches are run by theirs.
-    command.args(["--exclude", "system-tests", "--exclude", "preload-tests"]);
-    command.args(["--lib", "--bins", "--tests", "--examples"]);
+    let members = [
+        "--workspace",
+        "--all-features",
+        "--exclude",
+        "system-tests",
+        "--exclude",
+        "preload-tests",
+    ];
+    // Tests run examples, and with a choice of targets `cargo test` builds none that could be run.
+    let mut build = context.runner.cargo(["build", "--examples"]);
+    let built = context.runner.run(build.args(members))?;
+    let mut command = context.runner.cargo(["test", "--no-fail-fast"]);
+    command.args(members).args(["--lib", "--bins", "--tests"]);
     long_form(context, &mut command);
-    tested(context, &mut command)
+    let mut outcome = tested(context, &mut command)?;
+    if !built.success {
+        outcome.add(Outcome::failed("an example does not build".to_owned()));
+    }
+    Ok(outcome)
 }
 
 pub(super) fn doc(context: &Context) -> Result<Outcome> {
