@@ -57,15 +57,13 @@ pub fn run(options: &Options) -> Result<Report> {
     report.measure(options, sends("batch.send64x64", many, 64, 64)?)?;
 
     for &name in &available {
-        report.measure(options, sends(&format!("batch.send64x64.{name}"), name, 64, 64)?)?;
-        report.measure(
-            options,
-            sends(&format!("batch.send64x4096.{name}"), name, 64, 4096)?,
-        )?;
         report.measure(
             options,
             header_sendfile(&format!("batch.header_sendfile.{name}"), name)?,
         )?;
+        if !options.quick {
+            report.measure(options, pipelined(&format!("batch.pipelined16.{name}"), name)?)?;
+        }
         let sizes: &[usize] = if options.quick {
             &[1, 64]
         } else {
@@ -80,10 +78,13 @@ pub fn run(options: &Options) -> Result<Report> {
                 options,
                 write_null(&format!("batch.write{count}.{name}"), name, count)?,
             )?;
-            if !options.quick {
+            if options.quick && count == 1 {
+                continue;
+            }
+            for len in [64, 4096] {
                 report.measure(
                     options,
-                    sends(&format!("batch.send{count}x64.{name}.only"), name, count, 64)?,
+                    sends(&format!("batch.send{count}x{len}.{name}"), name, count, len)?,
                 )?;
             }
         }

@@ -121,13 +121,26 @@ pub(super) fn epoll_floor(place: Place<'_>) -> Result<Server> {
 
 /// Ours: `program --listen ADDRESS --root FOLDER`, which answers `/hello` and serves the folder.
 pub(super) fn ours(program: &Path, place: Place<'_>) -> Result<Server> {
-    Server::start("anglerfish", place, |address: SocketAddr| {
-        let mut command = Command::new(program);
-        command
-            .args(["--listen", &address.to_string(), "--root"])
-            .arg(place.root);
+    Server::start("anglerfish", place, |address| {
+        Ok(start_ours(program, place, address))
+    })
+}
+
+/// Ours with its batches run by this executor.
+pub(super) fn ours_by(executor: &str, program: &Path, place: Place<'_>) -> Result<Server> {
+    Server::start(executor, place, |address| {
+        let mut command = start_ours(program, place, address);
+        command.env("ESCA_EXECUTOR", executor);
         Ok(command)
     })
+}
+
+fn start_ours(program: &Path, place: Place<'_>, address: SocketAddr) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["--listen", &address.to_string(), "--root"])
+        .arg(place.root);
+    command
 }
 
 /// The example server `hello`, built for release beside this program.

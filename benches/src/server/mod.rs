@@ -24,6 +24,7 @@ use self::child::{Place, Server};
 use self::client::Connection;
 use self::contestants::HELLO;
 use self::wrk::Wrk;
+use crate::batch::{EXECUTORS, executor};
 use crate::compare::{Comparison, Options, Report, Samples, allowed_cpus, pin_to};
 
 /// What is asked of the servers, and how often.
@@ -32,6 +33,8 @@ struct Workload {
     path: &'static str,
     pipelined: bool,
     rivals: &'static [&'static str],
+    /// Whether each executor is measured by itself, too.
+    by_executor: bool,
     /// Rounds of a quick and of a full run.
     rounds: (usize, usize),
     /// The length of a round of a quick run in milliseconds: more for requests that take long, since those under way at
@@ -39,12 +42,19 @@ struct Workload {
     quick_milliseconds: u64,
 }
 
+/// The unit of a server's cost.
+const COST: &str = "s per 1e6 requests";
+
+/// A figure of each entrant in each round.
+type PerRound = Vec<Vec<f64>>;
+
 const WORKLOADS: [Workload; 4] = [
     Workload {
         key: "server.hello",
         path: "/hello",
         pipelined: false,
         rivals: &["nginx", "lighttpd", "epoll_floor"],
+        by_executor: true,
         rounds: (7, 13),
         quick_milliseconds: 250,
     },
@@ -53,6 +63,7 @@ const WORKLOADS: [Workload; 4] = [
         path: "/hello",
         pipelined: true,
         rivals: &["nginx", "epoll_floor"],
+        by_executor: false,
         rounds: (5, 9),
         quick_milliseconds: 250,
     },
@@ -61,6 +72,7 @@ const WORKLOADS: [Workload; 4] = [
         path: "/file4k",
         pipelined: false,
         rivals: &["nginx", "lighttpd"],
+        by_executor: true,
         rounds: (7, 13),
         quick_milliseconds: 250,
     },
@@ -69,6 +81,7 @@ const WORKLOADS: [Workload; 4] = [
         path: "/file1m",
         pipelined: false,
         rivals: &["nginx", "lighttpd"],
+        by_executor: false,
         rounds: (3, 9),
         quick_milliseconds: 500,
     },
@@ -118,7 +131,10 @@ pub fn run(options: &Options, ours: Option<&Path>) -> Result<Report> {
     for workload in &WORKLOADS {
         workload.run(&mut report, options, &servers, &wrk)?;
     }
-    drop(servers);
+    let [_, nginx, ..] = servers;
+    by_executor(&mut report, options, &wrk, nginx, |executor| {
+        contestants::ours_by(executor, &ours, place)
+    })?;
 
     memory::figures(&mut report, || contestants::ours(&ours, place), "")?;
     memory::figures(&mut report, || contestants::nginx(place), ".nginx")?;
@@ -126,6 +142,37 @@ pub fn run(options: &Options, ours: Option<&Path>) -> Result<Report> {
         memory::figures(&mut report, || contestants::lighttpd(place), ".lighttpd")?;
     }
     Ok(report)
+}
+
+/// Ours under each executor that can be had here, against nginx: `server.WORKLOAD.EXECUTOR.cpu.nginx`.
+fn by_executor(
+    report: &mut Report,
+    options: &Options,
+    wrk: &Wrk,
+    nginx: Server,
+    start: impl Fn(&str) -> Result<Server>,
+) -> Result<()> {
+    let mut servers = vec![nginx];
+    for name in EXECUTORS {
+        match executor(name) {
+            Ok(_) => servers.push(start(name)?),
+            Err(error) => println!("not measured with the executor {name}: {error}\n"),
+        }
+    }
+    let entrants: Vec<&Server> = servers.iter().collect();
+    for workload in WORKLOADS.iter().filter(|workload| workload.by_executor) {
+        workload.check_bodies(&entrants)?;
+        let rounds = if options.quick { 5 } else { workload.rounds.1 };
+        let costs = workload.rounds(&entrants, wrk, options, rounds)?.0;
+        let samples = entrants.iter().map(|server| server.name()).zip(costs);
+        let mut samples = samples.map(|(name, rounds)| Samples::new(name, rounds));
+        let nginx = samples.next().context("no rival")?;
+        for ours in samples {
+            let key = format!("{}.{}.cpu", workload.key, ours.name());
+            report.add(&Comparison::new(key, COST, Some(ours), vec![nginx.clone()]));
+        }
+    }
+    Ok(())
 }
 
 fn write_files(root: &Path) -> Result<()> {
@@ -146,10 +193,49 @@ impl Workload {
             .collect();
         self.check_bodies(&entrants)?;
 
-        let (rounds, time) = if options.quick {
-            (self.rounds.0, Duration::from_millis(self.quick_milliseconds))
+        let rounds = if options.quick {
+            self.rounds.0
         } else {
-            (self.rounds.1, Duration::from_secs(2))
+            self.rounds.1
+        };
+        let (cost, rate) = self.rounds(&entrants, wrk, options, rounds)?;
+
+        let samples = |per_round: Vec<Vec<f64>>| -> Vec<Samples> {
+            let names = entrants.iter().map(|server| server.name());
+            names
+                .zip(per_round)
+                .map(|(name, rounds)| Samples::new(name, rounds))
+                .collect()
+        };
+        let mut costs = samples(cost);
+        let ours = costs.remove(0);
+        report.add(&Comparison::new(
+            format!("{}.cpu", self.key),
+            COST,
+            Some(ours),
+            costs,
+        ));
+        report.add(&Comparison::new(
+            format!("{}.rate", self.key),
+            "requests/s",
+            None,
+            samples(rate),
+        ));
+        Ok(())
+    }
+
+    /// Of each entrant in each round, CPU seconds per million requests, and requests per second.
+    fn rounds(
+        &self,
+        entrants: &[&Server],
+        wrk: &Wrk,
+        options: &Options,
+        rounds: usize,
+    ) -> Result<(PerRound, PerRound)> {
+        let time = if options.quick {
+            Duration::from_millis(self.quick_milliseconds)
+        } else {
+            Duration::from_secs(2)
         };
         let mut cost = vec![Vec::new(); entrants.len()];
         let mut rate = vec![Vec::new(); entrants.len()];
@@ -164,29 +250,7 @@ impl Workload {
                 rate[turn].push(per_second);
             }
         }
-
-        let samples = |per_round: Vec<Vec<f64>>| -> Vec<Samples> {
-            let names = entrants.iter().map(|server| server.name());
-            names
-                .zip(per_round)
-                .map(|(name, rounds)| Samples::new(name, rounds))
-                .collect()
-        };
-        let mut costs = samples(cost);
-        let ours = costs.remove(0);
-        report.add(&Comparison::new(
-            format!("{}.cpu", self.key),
-            "s per 1e6 requests",
-            Some(ours),
-            costs,
-        ));
-        report.add(&Comparison::new(
-            format!("{}.rate", self.key),
-            "requests/s",
-            None,
-            samples(rate),
-        ));
-        Ok(())
+        Ok((cost, rate))
     }
 
     /// CPU seconds per million requests and requests per second of one round.

@@ -93,7 +93,8 @@ impl<X: Executor> Segment<X> {
     /// # Errors
     ///
     /// [`PushError`] with the operation, where the executor failed as a whole.
-    #[inline]
+    // Out of line the operation, 150 bytes, would be stored, passed and loaded again before its fields are stored.
+    #[inline(always)]
     pub fn push(&mut self, operation: Operation, token: u64) -> Result<(), PushError> {
         // Nothing below may need the operation's address, not even to drop it while unwinding: only so the compiler takes it
         // apart and stores its fields straight into the table.
@@ -117,7 +118,7 @@ impl<X: Executor> Segment<X> {
     }
 
     /// Records an operation where there is room.
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, operation: Operation, token: u64) {
         let Operation {
             mut call,
@@ -140,8 +141,8 @@ impl<X: Executor> Segment<X> {
                 token,
                 payload,
                 hint,
-                _first: first,
-                _second: second,
+                first,
+                second,
             },
         );
         let published = self.table.producer().publish(self.tail, &call);
@@ -354,17 +355,17 @@ impl<X: Executor> Segment<X> {
     /// Takes the completion of `head`, which has run. In line for the reason of [`run_alone`](Self::run_alone).
     #[inline(always)]
     fn take(&mut self) -> Completion {
-        let outcome = self.table.producer().take(self.head);
+        let position = self.head;
+        self.head = position.wrapping_add(1);
+        self.room += u32::from(self.room != 0);
+        let outcome = self.table.producer().take(position);
         debug_assert!(
             outcome.is_some(),
             "an executor finishes the entries that it says it has"
         );
         let outcome = outcome.unwrap_or(Outcome::Done(SysResult::from_errno(Errno::EIO)));
-        // SAFETY: filled when the entry was recorded; `head` moves on, so it is emptied once.
-        let completion = unsafe { self.slots.finish(self.head, outcome) };
-        self.head = self.head.wrapping_add(1);
-        self.room += u32::from(self.room != 0);
-        completion
+        // SAFETY: filled when the entry was recorded; `head` has moved on, so it is emptied once.
+        unsafe { self.slots.finish(position, outcome) }
     }
 
     /// Runs what waits and moves completions out of the table, so that there is room for at least one entry.
@@ -386,10 +387,11 @@ impl<X> Drop for Segment<X> {
     fn drop(&mut self) {
         // By state and not by counter, so that an executor that panicked leaves no descriptor closed twice.
         while self.head != self.tail {
-            let outcome = self.table.producer().take(self.head).unwrap_or(Outcome::Canceled);
-            // SAFETY: the slots of `head..tail` are filled; `head` moves on, so each is emptied once.
-            unsafe { self.slots.finish(self.head, outcome) };
-            self.head = self.head.wrapping_add(1);
+            let position = self.head;
+            self.head = position.wrapping_add(1);
+            let outcome = self.table.producer().take(position).unwrap_or(Outcome::Canceled);
+            // SAFETY: the slots of `head..tail` are filled; `head` has moved on, so each is emptied once.
+            unsafe { self.slots.finish(position, outcome) };
         }
     }
 }

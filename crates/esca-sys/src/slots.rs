@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use batch_table::{Call, Outcome};
@@ -18,14 +18,14 @@ pub(crate) struct Slot {
     pub(crate) payload: Payload,
     pub(crate) hint: Hint,
     /// Here only to be dropped with the entry.
-    pub(crate) _first: Owner,
-    pub(crate) _second: Owner,
+    pub(crate) first: Owner,
+    pub(crate) second: Owner,
 }
 
 /// The slots of a table, and two words for each entry that the kernel may write.
 pub(crate) struct Slots {
-    /// Initialised from [`put`](Self::put) to [`finish`](Self::finish) of a position, so that recording has nothing to drop
-    /// and finishing nothing to leave behind.
+    /// Initialised from the first [`put`](Self::put) of a position on; from [`finish`](Self::finish) to the next `put`
+    /// with nothing in it that would have to be dropped, so that recording can simply overwrite it.
     slots: Box<[MaybeUninit<Slot>]>,
     /// As many as there are slots. Behind a raw pointer because the kernel writes them while references to the slots
     /// are in use.
@@ -111,11 +111,15 @@ impl Slots {
     ///
     /// # Safety
     ///
-    /// - The slot of `position` has been filled and not been emptied since.
+    /// - The slot of `position` has been filled.
     #[inline(always)]
     pub(crate) unsafe fn finish(&mut self, position: u32, outcome: Outcome) -> Completion {
-        // SAFETY: filled, by the caller's promise, and not read again before it is filled anew.
-        let Slot { token, payload, .. } = unsafe { self.slot(position).assume_init_read() };
+        // SAFETY: filled, by the caller's promise.
+        let slot = unsafe { self.slot_mut(position).assume_init_mut() };
+        // Before the payload is moved: then that has to be kept nowhere while these drop.
+        drop(mem::take(&mut slot.first));
+        drop(mem::take(&mut slot.second));
+        let (token, payload) = (slot.token, mem::take(&mut slot.payload));
         Completion {
             token,
             result: outcome.result(),

@@ -249,8 +249,8 @@ fn run(batch: &Batch, tcp: bool, faults: &[Faults], optimise: bool) -> (Vec<SysR
                 token: 0,
                 payload,
                 hint,
-                _first: first,
-                _second: second,
+                first,
+                second,
             },
         );
         table.producer().publish(position, &call).unwrap();
