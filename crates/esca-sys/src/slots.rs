@@ -117,8 +117,8 @@ impl Slots {
         // SAFETY: filled, by the caller's promise.
         let slot = unsafe { self.slot_mut(position).assume_init_mut() };
         // Before the payload is moved: then that has to be kept nowhere while these drop.
-        drop(mem::take(&mut slot.first));
-        drop(mem::take(&mut slot.second));
+        slot.first = Owner::default();
+        slot.second = Owner::default();
         let (token, payload) = (slot.token, mem::take(&mut slot.payload));
         Completion {
             token,
