@@ -53,6 +53,26 @@ pub(crate) fn libtest(output: &str) -> Counts {
     sum
 }
 
+/// The names of tests that failed, as libtest lists them.
+pub(crate) fn failed_names(output: &str) -> Vec<&str> {
+    let mut names: Vec<&str> = output
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+        .map(|name| name.trim_end_matches(" - should panic"))
+        .collect();
+    // A test that prints is cut off from its verdict; its name stands in the list behind.
+    let mut listing = false;
+    for line in output.lines() {
+        match line.strip_prefix("    ") {
+            Some(name) if listing && !name.contains(' ') => names.push(name),
+            _ => listing = line == "failures:" || (listing && line.is_empty()),
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Counts the benches that criterion ran once in its test mode.
 pub(crate) fn criterion(output: &str) -> Counts {
     let passed = output.lines().filter(|line| line.trim() == "Success").count();
@@ -85,6 +105,31 @@ all doctests ran in 0.30s; merged doctests compilation took 0.20s
                 skipped: 1
             }
         );
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let output = "\
+running 3 tests
+test a::one ... FAILED
+test b::two ... ok
+test c::three ... noise
+FAILED
+
+failures:
+
+---- a::one stdout ----
+thread panicked at x.rs:1:1:
+    left: 1
+
+failures:
+    a::one
+    c::three
+
+test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out
+    d::four
+";
+        assert_eq!(failed_names(output), ["a::one", "c::three"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail};
 
 /// How many lines of a failed command's log are shown.
 const SHOWN_ON_FAILURE: usize = 200;
+/// How many characters of a command are shown, unless it fails.
+const SHOWN_OF_COMMAND: usize = 180;
 
 /// Runs the commands of one stage.
 #[derive(Debug)]
@@ -69,7 +71,8 @@ impl Runner {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let path = self.logs.join(format!("{}-{count:02}.log", self.stage));
         let log = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        println!("  $ {}", shown(command));
+        let whole = shown(command);
+        println!("  $ {}", shortened(&whole));
         let start = Instant::now();
         let child = command
             .current_dir(&self.root)
@@ -82,14 +85,17 @@ impl Runner {
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let seconds = start.elapsed().as_secs_f64();
-        match status {
-            Some(status) if status.success() => println!("    ok, {seconds:.1} s"),
-            Some(status) => self.show_failure(&text, &path, &format!("{status} after {seconds:.1} s")),
-            None => self.show_failure(
-                &text,
-                &path,
-                &format!("killed at the stage's time limit, {seconds:.0} s"),
-            ),
+        let how = match status {
+            Some(status) if status.success() => None,
+            Some(status) => Some(format!("{status} after {seconds:.1} s")),
+            None => Some(format!("killed at its time limit, {seconds:.0} s")),
+        };
+        match how {
+            None => println!("    ok, {seconds:.1} s"),
+            Some(how) => {
+                println!("    {whole}");
+                show_failure(&text, &path, &how);
+            }
         }
         Ok(Finished {
             success: status.is_some_and(|status| status.success()),
@@ -110,18 +116,18 @@ impl Runner {
             sleep(Duration::from_millis(20));
         }
     }
+}
 
-    fn show_failure(&self, text: &str, path: &std::path::Path, how: &str) {
-        let lines: Vec<&str> = text.lines().collect();
-        let first = lines.len().saturating_sub(SHOWN_ON_FAILURE);
-        if first > 0 {
-            println!("    | ({first} lines before these are in {})", path.display());
-        }
-        for line in &lines[first..] {
-            println!("    | {line}");
-        }
-        println!("    FAILED: {how}; log: {}", path.display());
+fn show_failure(text: &str, path: &Path, how: &str) {
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(SHOWN_ON_FAILURE);
+    if first > 0 {
+        println!("    | ({first} lines before these are in {})", path.display());
     }
+    for line in &lines[first..] {
+        println!("    | {line}");
+    }
+    println!("    FAILED: {how}; log: {}", path.display());
 }
 
 /// The command as one would type it, with the variables that it sets.
@@ -147,6 +153,16 @@ fn quoted(word: &OsString) -> String {
         format!("'{word}'")
     } else {
         word.into()
+    }
+}
+
+/// The command's first line, or as much of it as a reader needs to know it by.
+fn shortened(command: &str) -> String {
+    let line = command.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SHOWN_OF_COMMAND) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None if line.len() < command.len() => format!("{line} …"),
+        None => line.to_owned(),
     }
 }
 
@@ -194,6 +210,14 @@ mod tests {
         assert!(!done.success);
         assert_eq!(done.text, "out\nerr\n");
         assert!(done.check("sh").is_err());
+    }
+
+    #[test]
+    fn a_long_command_is_shown_in_part() {
+        assert_eq!(shortened("cargo test"), "cargo test");
+        assert_eq!(shortened("sh -c 'a\nb'"), "sh -c 'a …");
+        let long = "é".repeat(SHOWN_OF_COMMAND + 1);
+        assert_eq!(shortened(&long).chars().count(), SHOWN_OF_COMMAND + 2);
     }
 
     #[test]

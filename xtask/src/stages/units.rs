@@ -16,6 +16,14 @@ pub(super) fn tested(context: &Context, command: &mut Command) -> Result<Outcome
     if done.success && counts.passed == 0 {
         outcome.notes.push("no test was run".to_owned());
     }
+    let failed = counts::failed_names(&done.text);
+    if !failed.is_empty() {
+        outcome.notes.push(format!("failed: {}", failed.join(", ")));
+    } else if !done.success {
+        outcome
+            .notes
+            .push("the command failed, but no test says so".to_owned());
+    }
     if counts.skipped > 0 {
         outcome.notes.push(format!("{} marked `ignore`", counts.skipped));
     }
