@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::process;
-use crate::queue::{engine, own, remainder, thread};
+use crate::queue::{company, engine, own, remainder, thread};
 use crate::settings;
 use crate::stats::{self, Reason};
 
@@ -22,6 +22,7 @@ extern "C" fn start() {
         return;
     }
     settings::read();
+    company::set_lone(!settings::learns() || settings::expects_executor());
     // SAFETY: null or a copy that is never freed.
     unsafe { stats::set_up(settings::copy(c"ESCA_STATS")) };
     own::make_key();

@@ -5,8 +5,11 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use libc::c_char;
 
+use crate::sys;
+
 static EXECUTOR: AtomicPtr<c_char> = AtomicPtr::new(core::ptr::null_mut());
 static OPTIMISE: AtomicBool = AtomicBool::new(true);
+static LEARNS: AtomicBool = AtomicBool::new(true);
 
 /// Whether the library is to pass everything through.
 pub(crate) fn is_off() -> bool {
@@ -17,6 +20,27 @@ pub(crate) fn is_off() -> bool {
 pub(crate) fn read() {
     OPTIMISE.store(!says_off(c"ESCA_PRELOAD_OPTIMISE"), Ordering::Relaxed);
     EXECUTOR.store(copy(c"ESCA_EXECUTOR"), Ordering::Relaxed);
+    let defer = bytes(c"ESCA_DEFER");
+    LEARNS.store(defer != b"always", Ordering::Relaxed);
+    if !matches!(defer, b"" | b"always" | b"gainful") {
+        sys::print(
+            2,
+            b"esca: ESCA_DEFER is none of always and gainful: taken for gainful\n",
+        );
+    }
+}
+
+/// Whether something else than plain calls is likely to run the batches. Which it is is known when the first one is made.
+pub(crate) fn expects_executor() -> bool {
+    match executor() {
+        "" | "auto" => sys::may_use(c"/dev/esca"),
+        name => name != "direct",
+    }
+}
+
+/// Whether what is deferred depends on what was gained; else it is everything that can be.
+pub(crate) fn learns() -> bool {
+    LEARNS.load(Ordering::Relaxed)
 }
 
 /// Whether adjacent calls are joined.
@@ -52,11 +76,15 @@ fn variable(name: &CStr) -> *mut c_char {
 }
 
 fn says_off(name: &CStr) -> bool {
+    matches!(bytes(name), b"off" | b"0")
+}
+
+/// A variable's value, or nothing; to be looked at before the program can change it.
+fn bytes<'a>(name: &CStr) -> &'a [u8] {
     let value = variable(name);
     if value.is_null() {
-        return false;
+        return b"";
     }
     // SAFETY: not null, so a C string of the environment.
-    let value = unsafe { CStr::from_ptr(value) };
-    matches!(value.to_bytes(), b"off" | b"0")
+    unsafe { CStr::from_ptr(value) }.to_bytes()
 }

@@ -57,6 +57,8 @@ pub(crate) struct Stats {
     pub(crate) calls: AtomicU64,
     /// Sends on sockets that could be deferred on, but that were passed through.
     pub(crate) passed: AtomicU64,
+    /// Those of them for which company was not to be expected.
+    pub(crate) lone: AtomicU64,
     /// Questions for room.
     pub(crate) asked: AtomicU64,
     /// Promises that came back short.
@@ -70,6 +72,7 @@ pub(crate) static STATS: Stats = Stats {
     flushes: [const { AtomicU64::new(0) }; 9],
     calls: AtomicU64::new(0),
     passed: AtomicU64::new(0),
+    lone: AtomicU64::new(0),
     asked: AtomicU64::new(0),
     remainders: AtomicU64::new(0),
     latched: AtomicU64::new(0),
@@ -116,6 +119,7 @@ pub(crate) fn reset() {
     let singles = [
         &stats.calls,
         &stats.passed,
+        &stats.lone,
         &stats.asked,
         &stats.remainders,
         &stats.latched,
@@ -201,9 +205,10 @@ fn describe(text: &mut Text) -> fmt::Result {
     }
     writeln!(
         text,
-        "\nesca[{pid}]: entries {entries} flushes {flushes} calls {} passed {} asked {} remainders {} latched {}",
+        "\nesca[{pid}]: entries {entries} flushes {flushes} calls {} passed {} lone {} asked {} remainders {} latched {}",
         take(&STATS.calls),
         take(&STATS.passed),
+        take(&STATS.lone),
         take(&STATS.asked),
         take(&STATS.remainders),
         take(&STATS.latched),

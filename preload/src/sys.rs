@@ -105,6 +105,17 @@ pub(crate) fn is_regular(fd: c_int) -> bool {
     done.is_ok() && stat.st_mode & libc::S_IFMT == libc::S_IFREG
 }
 
+/// Whether this process may read and write what is at a path.
+pub(crate) fn may_use(path: &core::ffi::CStr) -> bool {
+    let args = [
+        int(libc::AT_FDCWD),
+        address(path.as_ptr()),
+        int(libc::R_OK | libc::W_OK),
+    ];
+    // SAFETY: the kernel reads a C string.
+    unsafe { call(libc::SYS_faccessat, &args) }.is_ok()
+}
+
 /// A signal mask, as the kernel has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SignalMask(u64);

@@ -22,8 +22,9 @@ use crate::server::client::Connection;
 use crate::server::contestants::{HELLO, lighttpd_command, nginx_command};
 
 /// Variables that the library reads.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 5] = [
     "LD_PRELOAD",
+    "ESCA_DEFER",
     "ESCA_PRELOAD",
     "ESCA_PRELOAD_OPTIMISE",
     "ESCA_STATS",

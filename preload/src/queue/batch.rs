@@ -4,6 +4,7 @@ use batch_table::{Call, Chain, EntryFlags, Features, Outcome, Step as Walked, Ta
 use esca_sys::{AnyExecutor, Executor, TableMemory};
 use libc::c_int;
 
+use crate::queue::company;
 use crate::queue::plan::Step;
 use crate::settings;
 use crate::stats::{self, STATS};
@@ -35,6 +36,10 @@ impl Batch {
             name => AnyExecutor::named(name),
         }
         .ok()?;
+        if settings::learns() {
+            // Elsewhere even calls that are not joined are made for less.
+            company::set_lone(!executor.is_plain(CAPACITY));
+        }
         let memory = executor.allocate(CAPACITY).ok()?;
         // SAFETY: the memory is as `TableMemory` promises: initialised, and touched through this table alone, which is not
         // handed out and goes with the batch, before the memory does.

@@ -3,7 +3,7 @@
 //! Nothing may be deferred on a descriptor but what this process itself made, by a call that the shim saw, and has shared
 //! with nobody since. So nobody else can change its mode, or write to it behind the queue's back.
 
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU16, AtomicU32, Ordering};
 
 /// Descriptors from this number on are passed through.
 pub(crate) const LIMIT: usize = 1 << 16;
@@ -50,7 +50,9 @@ pub(crate) struct Fd {
     word: AtomicU32,
     /// Bytes of the send buffer that may still be promised, as the kernel counts them.
     room: AtomicI32,
-    latch: AtomicI32,
+    latch: AtomicU16,
+    /// The turn of a thread in which it was last sent on, or 0.
+    sent: AtomicU16,
     /// The epoll instance that it was added to and 1, or [`SEVERAL`].
     epoll: AtomicU32,
 }
@@ -70,6 +72,17 @@ pub(crate) enum Claim {
 }
 
 impl Fd {
+    #[cfg(test)]
+    pub(crate) const fn new() -> Self {
+        Self {
+            word: AtomicU32::new(0),
+            room: AtomicI32::new(0),
+            latch: AtomicU16::new(0),
+            sent: AtomicU16::new(0),
+            epoll: AtomicU32::new(0),
+        }
+    }
+
     #[inline]
     pub(crate) fn word(&self) -> u32 {
         self.word.load(Ordering::Acquire)
@@ -90,6 +103,7 @@ impl Fd {
     pub(crate) fn reset(&self, bits: u32) {
         self.room.store(0, Ordering::Relaxed);
         self.latch.store(0, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
         self.epoll.store(0, Ordering::Relaxed);
         self.word.store(bits, Ordering::Release);
     }
@@ -170,7 +184,9 @@ impl Fd {
 
     /// Keeps an error for the next call.
     pub(crate) fn latch(&self, errno: i32) {
-        self.latch.store(errno, Ordering::Relaxed);
+        // The kernel's numbers end at 4095.
+        self.latch
+            .store(u16::try_from(errno).unwrap_or(0), Ordering::Relaxed);
         self.set(LATCHED | SYNCHRONOUS);
     }
 
@@ -178,7 +194,18 @@ impl Fd {
     pub(crate) fn take_latch(&self) -> Option<i32> {
         let errno = self.latch.swap(0, Ordering::Relaxed);
         self.clear(LATCHED);
-        (errno != 0).then_some(errno)
+        (errno != 0).then_some(errno.into())
+    }
+
+    /// The turn in which it was last sent on, or 0.
+    #[inline]
+    pub(crate) fn sent(&self) -> u16 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set_sent(&self, turn: u16) {
+        self.sent.store(turn, Ordering::Relaxed);
     }
 
     /// Notes that it was added to an epoll instance.

@@ -1,6 +1,7 @@
 //! Deferral, without the names of libc: what is queued, when it may be, and what becomes of it.
 
 mod batch;
+pub(crate) mod company;
 pub(crate) mod engine;
 pub(crate) mod fds;
 pub(crate) mod known;

@@ -13,7 +13,7 @@ use crate::queue::fds::{
 use crate::queue::left::Item;
 use crate::queue::record::{Kind, Record};
 use crate::queue::segment::{ARENA, RECORDS};
-use crate::queue::{engine, own, remainder, thread};
+use crate::queue::{company, engine, own, remainder, thread};
 use crate::stats::{self, Deferred, Reason, STATS};
 use crate::sys;
 
@@ -147,7 +147,8 @@ pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
     let word = entry.word();
     if word & (TCP | UNIX) != 0 && flags & !PLAIN_FLAGS == 0 {
         if Fd::is_deferrable(word)
-            && is_worth_it(word, parts, flags)
+            && thread::is_open()
+            && is_worth_it(entry, word, parts, flags)
             && may_defer(process)
             && let Some(taken) = defer_send(process, fd, entry, word, parts, flags)
         {
@@ -159,15 +160,28 @@ pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
     before_send(process, fd, entry, flags)
 }
 
-/// Whether deferring can gain anything: a long send that follows nothing and announces nothing would only be copied.
+/// Whether deferring can gain anything: there is something to join it with, or there will be. A long one that follows nothing and
+/// announces nothing would only be copied.
 #[inline]
-fn is_worth_it(word: u32, parts: &[iovec], flags: c_int) -> bool {
-    word & QUEUED != 0
-        || flags & libc::MSG_MORE != 0
-        || parts
-            .iter()
-            .fold(0_usize, |sum, part| sum.saturating_add(part.iov_len))
-            <= MAX_ALONE
+fn is_worth_it(entry: &Fd, word: u32, parts: &[iovec], flags: c_int) -> bool {
+    let len = parts
+        .iter()
+        .fold(0_usize, |sum, part| sum.saturating_add(part.iov_len));
+    if len > MAX_COPY {
+        return false;
+    }
+    let company = thread::expects_company(entry);
+    if word & QUEUED != 0 || flags & libc::MSG_MORE != 0 {
+        return true;
+    }
+    if len > MAX_ALONE {
+        return false;
+    }
+    if !company && !company::is_lone_deferred() {
+        stats::count(&STATS.lone, 1);
+        return false;
+    }
+    true
 }
 
 fn defer_send(
@@ -224,6 +238,8 @@ pub(crate) unsafe fn sendfile(fd: c_int, file: c_int, offset: *mut i64, count: u
             && (1..=MAX_COPY).contains(&count)
             && sys::is_plausible(offset.cast())
             && process.fd(file).is_some_and(|file| file.word() & ATTENTION == 0)
+            && thread::is_open()
+            && follows_something(entry, word)
             && may_defer(process)
         {
             // SAFETY: the program vouches for the word, as it would to the kernel.
@@ -261,7 +277,18 @@ pub(crate) unsafe fn sendfile(fd: c_int, file: c_int, offset: *mut i64, count: u
     before_send(process, fd, entry, 0)
 }
 
-/// `TCP_CORK`.
+/// Whether there is something to join a piece of a file with: alone it is better sent as it is.
+#[inline]
+fn follows_something(entry: &Fd, word: u32) -> bool {
+    thread::expects_company(entry);
+    if word & QUEUED == 0 && !company::is_lone_deferred() {
+        stats::count(&STATS.lone, 1);
+        return false;
+    }
+    true
+}
+
+/// `TCP_CORK`. To set it announces company; to clear it changes something where something is held back.
 pub(crate) fn cork(fd: c_int, on: bool) -> Offer {
     let Some((process, entry)) = known(fd) else {
         return Offer::Pass;
@@ -269,6 +296,7 @@ pub(crate) fn cork(fd: c_int, on: bool) -> Offer {
     let word = entry.word();
     if word & TCP != 0
         && Fd::is_deferrable(word)
+        && (on || word & QUEUED != 0 || company::is_lone_deferred())
         && may_defer(process)
         && record(process, fd, entry, Kind::Cork(on), 0, |_| Some(0)).is_some()
     {
@@ -398,12 +426,14 @@ pub(crate) fn found_nothing(fd: c_int) {
 /// Before a call that reports no error of the connection, and does not wait.
 #[inline]
 pub(crate) fn touch(fd: c_int) {
-    if let Some((process, entry)) = known(fd)
-        && entry.word() & (QUEUED | REMAINDER) != 0
-    {
-        flush_owner(process, entry, Reason::Touch);
-        if entry.word() & REMAINDER != 0 {
-            remainder::push(process, Some(fd));
+    if let Some((process, entry)) = known(fd) {
+        // What comes now is not joined with what came before.
+        entry.set_sent(0);
+        if entry.word() & (QUEUED | REMAINDER) != 0 {
+            flush_owner(process, entry, Reason::Touch);
+            if entry.word() & REMAINDER != 0 {
+                remainder::push(process, Some(fd));
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use core::cell::Cell;
 use core::sync::atomic::{Ordering, compiler_fence};
 
+use crate::queue::company::Company;
+use crate::queue::fds::Fd;
 use crate::queue::segment::Segment;
 
 /// State of a thread. Without a destructor, so that a signal handler may look at any time.
@@ -15,6 +17,7 @@ struct Me {
     recording: Cell<bool>,
     /// There is no segment for this thread.
     refused: Cell<bool>,
+    company: Company,
 }
 
 thread_local! {
@@ -24,6 +27,7 @@ thread_local! {
             open: Cell::new(false),
             recording: Cell::new(false),
             refused: Cell::new(false),
+            company: Company::new(),
         }
     };
 }
@@ -62,7 +66,16 @@ pub(crate) fn set_open(open: bool) {
     ME.with(|me| {
         me.open.set(open);
         me.recording.set(false);
+        if open {
+            me.company.begin_turn();
+        }
     });
+}
+
+/// Notes a send of a thread that may defer, and says whether it had company or may expect some.
+#[inline]
+pub(crate) fn expects_company(fd: &Fd) -> bool {
+    ME.with(|me| me.company.note(fd))
 }
 
 /// Defers nothing more before the next wait for events, not in a handler either.

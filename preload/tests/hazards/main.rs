@@ -116,6 +116,27 @@ hazards! {
     }
 }
 
+/// What pays is learned, as it is where nothing is set: calls are now deferred and now not.
+#[test]
+fn what_pays_is_learned() {
+    let names = [
+        "header-then-file",
+        "mixture",
+        "slow-reader",
+        "close-and-reuse",
+        "shutdown-then-close",
+        "threads-take-turns",
+        "fork",
+        "alarms",
+        "computes-often",
+    ];
+    for name in names {
+        let environment = [("ESCA_DEFER", "gainful"), ("ALARMS", "20000")];
+        let learned = run_with(name, Preload::Ours, &environment);
+        assert_eq!(learned, Outcome::Right, "{name} where what pays is learned");
+    }
+}
+
 /// Switched off, the library changes nothing at all.
 #[test]
 fn off_is_off() {

@@ -108,6 +108,10 @@ pub(crate) fn run_with(name: &str, preload: Preload, environment: &[(&str, &str)
         Preload::None => {}
         Preload::Ours => {
             command.env("LD_PRELOAD", &built.ours);
+            if environment.iter().all(|(name, _)| *name != "ESCA_DEFER") {
+                // What pays is learned from what a program does; here everything has to be held to the same.
+                command.env("ESCA_DEFER", "always");
+            }
         }
         Preload::Naive => {
             command.env("LD_PRELOAD", &built.naive).env("HANGS_MS", "15000");

@@ -67,6 +67,10 @@ impl Mode {
             ("LD_PRELOAD", library.display().to_string()),
             ("ESCA_EXECUTOR", (*executor).to_owned()),
         ];
+        if *executor == "direct" {
+            // The other one learns what pays, as it does where nothing is set.
+            all.push(("ESCA_DEFER", "always".to_owned()));
+        }
         all.extend(variables.iter().cloned());
         all
     }
@@ -76,6 +80,7 @@ impl Mode {
         for name in [
             "LD_PRELOAD",
             "ESCA_EXECUTOR",
+            "ESCA_DEFER",
             "ESCA_PRELOAD",
             "ESCA_PRELOAD_OPTIMISE",
             "ESCA_STATS",

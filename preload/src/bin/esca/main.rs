@@ -23,6 +23,7 @@ Runs PROGRAM with libesca_preload.so, which batches its system calls.
 Environment:
   ESCA_EXECUTOR     direct, uring, kernel or auto: what runs the batches
   ESCA_PRELOAD      off: the library passes everything through
+  ESCA_DEFER        always, or gainful: only what is likely to be joined with something
   ESCA_PRELOAD_OPTIMISE   off: queued calls are not joined
   ESCA_STATS        1: counts on the standard error at exit; a path: appended to that file
 ";
@@ -78,6 +79,7 @@ fn run() -> Result<ExitCode, Failure> {
         None => beside()?,
     };
     let executor = executor()?;
+    check_defer()?;
     let preload = preload(&library, env::var_os("LD_PRELOAD").as_deref());
     if !wanted.quiet {
         eprintln!(
@@ -104,6 +106,18 @@ fn executor() -> Result<AnyExecutor, Failure> {
         name => AnyExecutor::named(name),
     };
     executor.map_err(|error| Failure::Refused(error.to_string()))
+}
+
+/// The library itself goes on with what it has without the variable.
+fn check_defer() -> Result<(), Failure> {
+    let defer = env::var_os("ESCA_DEFER").unwrap_or_default();
+    match defer.to_str() {
+        Some("" | "always" | "gainful") => Ok(()),
+        _ => {
+            let message = format!("ESCA_DEFER is {defer:?}, which is none of always and gainful");
+            Err(Failure::Refused(message))
+        }
+    }
 }
 
 /// The command line, or `None` where it asks for help.

@@ -219,6 +219,7 @@ pid {folder}/nginx.pid;
 error_log stderr warn;
 env LD_PRELOAD;
 env ESCA_EXECUTOR;
+env ESCA_DEFER;
 env ESCA_STATS;
 events {{ worker_connections 16384; }}
 http {{
