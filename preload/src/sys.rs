@@ -240,9 +240,9 @@ pub(crate) fn errno() -> c_int {
     unsafe { *place }
 }
 
-/// An address of the program, for the kernel's or its own use.
+/// Whether an address may be one of the program's. The first page and the kernel's half never are: a plain call fails with
+/// `EFAULT` there.
 #[inline]
 pub(crate) fn is_plausible(pointer: *const c_void) -> bool {
-    // The first page is never mapped: a plain call would fail with EFAULT.
-    pointer.addr() >= 4096
+    pointer.addr().cast_signed() >= 4096
 }

@@ -212,7 +212,7 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
         }
         if step.kind == Kind::Close {
             // Before the kernel can give the number to somebody else.
-            fd.reset(0);
+            fd.close();
             batch.closed(step.fd);
         } else {
             fd.set(IN_BATCH);

@@ -108,6 +108,12 @@ impl Fd {
         self.word.store(bits, Ordering::Release);
     }
 
+    /// The number is about to be closed. Which epoll instance it is in stays known: should data be left, it is taken out.
+    #[inline]
+    pub(crate) fn close(&self) {
+        self.word.store(0, Ordering::Release);
+    }
+
     /// Whether a send may be deferred.
     #[inline]
     pub(crate) const fn is_deferrable(word: u32) -> bool {

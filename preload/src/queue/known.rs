@@ -196,7 +196,7 @@ pub(crate) fn replaced(fd: c_int) {
         && entry.word() != 0
     {
         if entry.word() & REMAINDER != 0 {
-            remainder::close(process, fd);
+            remainder::detach(process, fd);
         }
         entry.reset(0);
     }

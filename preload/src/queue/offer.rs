@@ -84,9 +84,9 @@ fn record(
     len: usize,
     mut fill: impl FnMut(*mut u8) -> Option<usize>,
 ) -> Option<usize> {
-    thread::recording(|| {
+    let mut counted = false;
+    let taken = thread::recording(|| {
         let segment = own::segment_or_new(process)?;
-        let mut counted = false;
         loop {
             let state = segment.state();
             if state.is_flushing() {
@@ -125,7 +125,12 @@ fn record(
             }
             return Some(taken);
         }
-    })
+    });
+    if counted && taken.is_none() {
+        // A flush came between, and what this was to follow has left.
+        process.closes.fetch_sub(1, Ordering::AcqRel);
+    }
+    taken
 }
 
 /// Whether this thread may defer now.

@@ -78,7 +78,11 @@ pub(crate) fn append(process: &Process, fd: c_int, item: Item) {
 /// Tries to finish all remainders, or that of one descriptor. Says whether nothing is left.
 #[cold]
 pub(crate) fn push(process: &Process, only: Option<c_int>) -> bool {
-    let mut locked = Locked::new(process);
+    push_locked(&mut Locked::new(process), only)
+}
+
+fn push_locked(locked: &mut Locked<'_>, only: Option<c_int>) -> bool {
+    let process = locked.process;
     let mut all_done = true;
     locked.list().retain_mut(|left| {
         if only.is_some_and(|fd| fd != left.fd || left.detached) {
@@ -90,7 +94,7 @@ pub(crate) fn push(process: &Process, only: Option<c_int>) -> bool {
             return true;
         }
         if left.detached {
-            // SAFETY: a number of our own, made in `close`, that nobody else knows.
+            // SAFETY: a number of our own, made in `detach`, that nobody else knows.
             let _ = unsafe { sys::call(libc::SYS_close, &[int(left.fd)]) };
         } else if let Some(fd) = process.fd(left.fd) {
             if let Progress::Broken(Some(errno)) = progress {
@@ -107,45 +111,55 @@ pub(crate) fn push(process: &Process, only: Option<c_int>) -> bool {
 /// Closes a descriptor that has a remainder: the number is free at once, and the connection ends when all is sent.
 #[cold]
 pub(crate) fn close(process: &Process, fd: c_int) {
-    if !push(process, Some(fd)) {
-        // Out of the way of programs that count on low numbers.
-        const HIGH: c_int = 512;
-        // SAFETY: touches no memory.
-        let duplicate =
-            unsafe { sys::call(libc::SYS_fcntl, &[int(fd), int(libc::F_DUPFD_CLOEXEC), int(HIGH)]) };
-        let duplicate = duplicate.ok().and_then(|fd| c_int::try_from(fd).ok());
-        if let (Some(duplicate), Some(entry)) = (duplicate, process.fd(fd)) {
-            // The duplicate keeps the connection open, and an epoll instance would go on reporting it.
-            let epoll = entry.epoll();
-            if epoll != 0 && epoll != SEVERAL {
-                let args = [
-                    int(epoll.wrapping_sub(1).cast_signed()),
-                    int(libc::EPOLL_CTL_DEL),
-                    int(fd),
-                    0,
-                ];
-                // SAFETY: this operation reads no memory.
-                let _ = unsafe { sys::call(libc::SYS_epoll_ctl, &args) };
-            }
-            let mut locked = Locked::new(process);
-            if let Some(left) = locked
-                .list()
-                .iter_mut()
-                .find(|left| left.fd == fd && !left.detached)
-            {
-                left.fd = duplicate;
-                left.detached = true;
-            }
-        } else {
-            // No number is left: wait for it.
-            finish(process, Some(fd));
-        }
+    detach(process, fd);
+    // SAFETY: the program asked for it.
+    let _ = unsafe { sys::call(libc::SYS_close, &[int(fd)]) };
+}
+
+/// Moves a remainder to a number of its own, for this one is about to be closed.
+#[cold]
+pub(crate) fn detach(process: &Process, fd: c_int) {
+    // Locked all the while, so that the helper does not finish it in between, and leave the duplicate to nobody.
+    let mut locked = Locked::new(process);
+    let done = push_locked(&mut locked, Some(fd));
+    let detached = done || move_to_duplicate(&mut locked, fd);
+    drop(locked);
+    if !detached {
+        // No number is left: wait for it.
+        finish(process, Some(fd));
     }
     if let Some(entry) = process.fd(fd) {
         entry.reset(0);
     }
-    // SAFETY: the program asked for it.
-    let _ = unsafe { sys::call(libc::SYS_close, &[int(fd)]) };
+}
+
+fn move_to_duplicate(locked: &mut Locked<'_>, fd: c_int) -> bool {
+    // Out of the way of programs that count on low numbers.
+    const HIGH: c_int = 512;
+    // SAFETY: touches no memory.
+    let duplicate = unsafe { sys::call(libc::SYS_fcntl, &[int(fd), int(libc::F_DUPFD_CLOEXEC), int(HIGH)]) };
+    let duplicate = duplicate.ok().and_then(|fd| c_int::try_from(fd).ok());
+    let (Some(duplicate), Some(entry)) = (duplicate, locked.process.fd(fd)) else {
+        return false;
+    };
+    // The duplicate keeps the connection open, and an epoll instance would go on reporting it.
+    let epoll = entry.epoll();
+    if epoll != 0 && epoll != SEVERAL {
+        let args = [
+            int(epoll.wrapping_sub(1).cast_signed()),
+            int(libc::EPOLL_CTL_DEL),
+            int(fd),
+            0,
+        ];
+        // SAFETY: this operation reads no memory.
+        let _ = unsafe { sys::call(libc::SYS_epoll_ctl, &args) };
+    }
+    let mut list = locked.list().iter_mut();
+    if let Some(left) = list.find(|left| left.fd == fd && !left.detached) {
+        left.fd = duplicate;
+        left.detached = true;
+    }
+    true
 }
 
 /// Waits, a second at most, until nothing is left; then resets the connections with something left, so that nobody takes
