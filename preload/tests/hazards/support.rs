@@ -1,9 +1,10 @@
 //! Builds the library, the servers and the naive interposer, and runs one of them.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Instant;
+use std::{env, fs};
 
 /// What is preloaded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,22 +108,30 @@ pub(crate) fn run_with(name: &str, preload: Preload, environment: &[(&str, &str)
     match preload {
         Preload::None => {}
         Preload::Ours => {
-            command.env("LD_PRELOAD", &built.ours);
+            command.env("LD_PRELOAD", &built.ours).env("ESCA_STATS", "1");
             if environment.iter().all(|(name, _)| *name != "ESCA_DEFER") {
                 // What pays is learned from what a program does; here everything has to be held to the same.
                 command.env("ESCA_DEFER", "always");
             }
         }
         Preload::Naive => {
-            command.env("LD_PRELOAD", &built.naive).env("HANGS_MS", "15000");
+            // It only has to fail, so nobody has patience with it.
+            command
+                .env("LD_PRELOAD", &built.naive)
+                .env("HANGS_MS", "5000")
+                .env("WAIT_MS", "1000");
         }
     }
+    let begin = Instant::now();
     let output = command.output().expect("the victim");
     if output.status.success() {
         return Outcome::Right;
     }
     eprintln!(
-        "{name}, {preload:?}, {environment:?}: {}",
+        "{name}, {preload:?}, {environment:?}: {} after {:.1} s, load {}\n{}",
+        output.status,
+        begin.elapsed().as_secs_f64(),
+        fs::read_to_string("/proc/loadavg").unwrap_or_default().trim_end(),
         String::from_utf8_lossy(&output.stderr)
     );
     Outcome::Wrong

@@ -22,6 +22,17 @@ double now_ms(void)
 	return time.tv_sec * 1e3 + time.tv_nsec / 1e6;
 }
 
+long wait_ms(void)
+{
+	const char *given = getenv("WAIT_MS");
+	return given ? atol(given) : 10000;
+}
+
+struct timespec wait_time(void)
+{
+	return (struct timespec){.tv_sec = wait_ms() / 1000, .tv_nsec = wait_ms() % 1000 * 1000000};
+}
+
 void turn(struct server *server)
 {
 	struct epoll_event event;
@@ -86,7 +97,7 @@ static void serve(const struct hazard *hazard, int listener, struct report *repo
 	server.file = known_file();
 	server.epoll = epoll_create1(0);
 	struct pollfd connection = {.fd = listener, .events = POLLIN};
-	poll(&connection, 1, 5000);
+	poll(&connection, 1, 60000);
 	server.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 	if (server.fd < 0)
 		fail("accept");
@@ -101,21 +112,28 @@ static void serve(const struct hazard *hazard, int listener, struct report *repo
 	exit(0);
 }
 
-static void look(const struct hazard *hazard, int fd, struct got *got)
+/* Waits until the server asks for it. */
+static void await_go(struct got *got)
+{
+	for (int waited = 0; !got->report->go && waited < 60000; waited++)
+		usleep(1000);
+}
+
+static void look(const struct hazard *hazard, int fd, pid_t server, struct got *got)
 {
 	size_t room = (size_t)1 << 30, most = 1 << 16;
-	double start = now_ms();
 	struct timeval limit = {.tv_sec = 60};
 
 	got->bytes = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	if (hazard->peer == READS_LATE)
 		usleep(300000);
+	if (hazard->peer == READS_WHEN_TOLD || hazard->peer == RESETS_WHEN_TOLD)
+		await_go(got);
 	if (hazard->peer == READS_LITTLE)
 		most = 3000;
-	if (hazard->peer == RESETS) {
+	if (hazard->peer == RESETS_WHEN_TOLD) {
 		struct linger abort = {.l_onoff = 1};
-		usleep(50000);
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
 		close(fd);
 		return;
@@ -124,12 +142,17 @@ static void look(const struct hazard *hazard, int fd, struct got *got)
 		ssize_t len = read(fd, got->bytes + got->len, most);
 		if (len <= 0)
 			break;
+		int late = got->report->gone_on;
 		double now = now_ms();
-		for (size_t word = got->len / 8; word < (got->len + len) / 8 && word < 64; word++)
-			got->arrivals[word] = now;
-		if (!got->len)
-			got->first_ms = now_ms() - start;
+		for (size_t word = got->len / 8; word < (got->len + len) / 8 && word < 128; word++)
+			got->report->arrivals[word] = now;
+		if (!got->len) {
+			got->first_ms = now;
+			got->late = late;
+		}
 		got->len += len;
+		if (hazard->peer == ENDS_IT)
+			kill(server, SIGKILL);
 	}
 }
 
@@ -175,7 +198,7 @@ int main(int argc, char **argv)
 	close(listener);
 	if (connect(fd, (struct sockaddr *)&address, len) || write(fd, "g", 1) != 1)
 		fail("connect");
-	look(hazard, fd, &got);
+	look(hazard, fd, child, &got);
 	int limit = getenv("HANGS_MS") ? atoi(getenv("HANGS_MS")) / 10 : 12000;
 	for (int waited = 0; waitpid(child, &got.status, WNOHANG) == 0; waited++) {
 		if (waited > limit) {

@@ -35,23 +35,30 @@ struct server {
 /* Memory that both sides share. */
 struct report {
 	volatile long counts[8];
-	char text[256];
+	/* When the server sent what its peer is to get soon, in milliseconds of the clock. */
+	volatile double sent_ms;
+	/* The server has gone on, so what has not come yet comes too late. */
+	volatile int gone_on;
+	/* The server asks a peer to act that waits for that. */
+	volatile int go;
+	/* When each of the first words of eight bytes came, in milliseconds of the clock. */
+	volatile double arrivals[128];
 };
 
 /* What the peer got. */
 struct got {
 	unsigned char *bytes;
 	size_t len;
-	/* When the first byte came, after the request, in milliseconds. */
+	/* When the first byte came, in milliseconds of the clock, and whether the server had gone on by then. */
 	double first_ms;
-	/* When each of the first words of eight bytes came, in milliseconds of the clock. */
-	double arrivals[64];
+	int late;
 	/* How the server ended. */
 	int status;
 	struct report *report;
 };
 
-enum behaviour { READS, READS_LATE, READS_LITTLE, RESETS };
+/* The last one reads, and ends the server as soon as something has come: there is nothing more to wait for. */
+enum behaviour { READS, READS_LATE, READS_WHEN_TOLD, READS_LITTLE, RESETS_WHEN_TOLD, ENDS_IT };
 
 struct hazard {
 	const char *name;
@@ -68,6 +75,9 @@ unsigned char known(size_t at);
 /* Ends the server as a failure. */
 void fail(const char *why);
 double now_ms(void);
+/* How long a server waits whose peer ends it sooner, in milliseconds. */
+long wait_ms(void);
+struct timespec wait_time(void);
 /* Waits for an event, so that a new turn begins. */
 void turn(struct server *server);
 const char *equals(struct got *got, const char *text);

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <sys/ioctl.h>
 
 static void forks(struct server *server)
 {
@@ -154,6 +155,14 @@ static const char *turns_taken(struct got *got)
 	return NULL;
 }
 
+/* Waits for the peer to read, so that no record is torn because the socket is full. */
+static void drain(int fd)
+{
+	int held;
+	while (ioctl(fd, TIOCOUTQ, &held) == 0 && held > 50000)
+		usleep(100);
+}
+
 /* Eight threads write records to one connection; each record stays whole, and each thread's stay in order. */
 static void *writes_records(void *which)
 {
@@ -163,8 +172,10 @@ static void *writes_records(void *which)
 	epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.fd, &event);
 	for (uint32_t index = 0; index < 20000; index++) {
 		uint32_t record[4] = {(uint32_t)(uintptr_t)which, index, ~index, 0x5a5a5a5a};
-		if (index % 16 == 0)
+		if (index % 16 == 0) {
 			turn(&server);
+			drain(server.fd);
+		}
 		ssize_t sent;
 		while ((sent = send(server.fd, record, sizeof record, 0)) < 0 && errno == EAGAIN)
 			turn(&server);

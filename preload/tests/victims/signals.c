@@ -111,6 +111,7 @@ static const char *alarmed(struct got *got)
 	return NULL;
 }
 
+enum { JUMPS = 1000 };
 static sigjmp_buf place;
 static volatile sig_atomic_t may_jump;
 
@@ -145,8 +146,9 @@ static void jumped_out(struct server *server)
 
 	start_alarms(jumps);
 	epoll_ctl(server->epoll, EPOLL_CTL_MOD, server->fd, &event);
-	double end = now_ms() + 1500;
-	while (now_ms() < end) {
+	/* A second and a half on a machine of its own, longer where others have a part of it. */
+	double begin = now_ms();
+	while (now_ms() < begin + 1500 || (jumped < JUMPS && now_ms() < begin + 60000)) {
 		may_jump = 0;
 		turn(server);
 		volatile int burst = 0;
@@ -177,9 +179,12 @@ static void jumped_out(struct server *server)
 /* Whole records, none twice, none out of order; whether one that was jumped out of is there, nobody can say. */
 static const char *jumps_survived(struct got *got)
 {
+	static char wrong[64];
 	uint32_t last = 0;
-	if (got->report->counts[1] < 10)
-		return "there were no jumps";
+	if (got->report->counts[1] < JUMPS) {
+		snprintf(wrong, sizeof wrong, "there were but %ld jumps", got->report->counts[1]);
+		return wrong;
+	}
 	for (size_t at = 0; at + 256 <= got->len; at += 256) {
 		uint32_t record[64];
 		memcpy(record, got->bytes + at, sizeof record);
