@@ -8,6 +8,7 @@ mod checks;
 mod library;
 mod order;
 mod pair;
+mod patience;
 mod place;
 mod process;
 mod programs;

@@ -18,8 +18,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
@@ -28,8 +27,9 @@ use crate::checks::client::Client;
 use crate::checks::endings;
 use crate::checks::http::{Request, expect};
 use crate::library::Mode;
+use crate::patience::Patience;
 use crate::place::{Place, SIZES};
-use crate::process::{PATIENCE, Server, program};
+use crate::process::{Server, program};
 
 const CALLS: &str = "trace=accept,accept4,openat,close,read,recvfrom,recvmsg,write,writev,sendto,sendmsg,sendfile,\
                      setsockopt,shutdown,dup,dup2,dup3,clone,clone3,fork,vfork";
@@ -153,13 +153,13 @@ fn traced(
     let idle = server.settled_sockets()?;
     ask(&server, scenario)?;
     // Until it has closed its ends too.
-    let begin = Instant::now();
+    let mut patience = Patience::new();
     while server.sockets()? > idle {
         ensure!(
-            begin.elapsed() < PATIENCE,
-            "the server keeps connections that have ended"
+            patience.lasts(Duration::from_millis(5)),
+            "the server keeps connections that have ended: {}",
+            server.connections()?
         );
-        sleep(Duration::from_millis(5));
     }
     // strace passes no signal on; its only child is the server.
     let child = server

@@ -1,13 +1,13 @@
 //! The same program twice.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::library::Mode;
+use crate::patience::Patience;
 use crate::place::Place;
-use crate::process::{PATIENCE, Server};
+use crate::process::Server;
 
 /// One server as it is, and one with the library.
 #[derive(Debug)]
@@ -28,10 +28,12 @@ impl Pair {
         };
         if let Some(library) = mode.library() {
             // A program that has just executed itself anew has it in a moment.
-            let begin = Instant::now();
+            let mut patience = Patience::new();
             while !pair.preloaded.has_mapped(library)? {
-                ensure!(begin.elapsed() < PATIENCE, "the library is not in the program");
-                sleep(Duration::from_millis(10));
+                ensure!(
+                    patience.lasts(Duration::from_millis(10)),
+                    "the library is not in the program"
+                );
             }
         }
         Ok(pair)

@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, set_parent_process_death_signal};
 
 use crate::library::Mode;
-
-/// Longer than anything takes that is waited for, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::patience::Patience;
 
 /// A server that listens, killed with its whole process group when it is dropped.
 #[derive(Debug)]
@@ -53,8 +51,8 @@ impl Server {
     }
 
     fn listens(&mut self) -> Result<bool> {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
+        let mut patience = Patience::new();
+        while patience.lasts(Duration::from_millis(10)) {
             if TcpStream::connect(self.address).is_ok() {
                 return Ok(true);
             }
@@ -62,7 +60,6 @@ impl Server {
             if self.child.try_wait()?.is_some_and(|status| !status.success()) {
                 return Ok(false);
             }
-            sleep(Duration::from_millis(10));
         }
         Ok(false)
     }
@@ -91,11 +88,14 @@ impl Server {
     /// Stops it with all that it forked, so that what arrives meanwhile is seen all at once.
     pub(crate) fn pause(&self) -> Result<()> {
         kill_process_group(self.id(), Signal::STOP)?;
-        let begin = Instant::now();
+        let mut patience = Patience::new();
         for process in self.family()? {
             while state(process) != Some('T') {
-                ensure!(begin.elapsed() < PATIENCE, "process {process} does not stop");
-                sleep(Duration::from_millis(1));
+                ensure!(
+                    patience.lasts(Duration::from_millis(1)),
+                    "process {process} does not stop, but is in state {:?}",
+                    state(process)
+                );
             }
         }
         Ok(())
@@ -131,19 +131,44 @@ impl Server {
 
     /// Open sockets of all its processes.
     pub(crate) fn sockets(&self) -> Result<usize> {
-        let mut count = 0;
+        Ok(self.each_socket()?.len())
+    }
+
+    /// Process, descriptor and inode of each of them.
+    fn each_socket(&self) -> Result<Vec<(u32, String, String)>> {
+        let mut sockets = Vec::new();
         for process in self.family()? {
             // It may have ended since.
             let Ok(entries) = fs::read_dir(format!("/proc/{process}/fd")) else {
                 continue;
             };
-            let sockets = entries.flatten().filter(|entry| {
-                fs::read_link(entry.path())
-                    .is_ok_and(|target| target.to_string_lossy().starts_with("socket:"))
-            });
-            count += sockets.count();
+            for entry in entries.flatten() {
+                let target = fs::read_link(entry.path()).unwrap_or_default();
+                let target = target.to_string_lossy();
+                if let Some(inode) = target.strip_prefix("socket:[") {
+                    let fd = entry.file_name().to_string_lossy().into_owned();
+                    sockets.push((process, fd, inode.trim_end_matches(']').to_owned()));
+                }
+            }
         }
-        Ok(count)
+        Ok(sockets)
+    }
+
+    /// Its TCP connections, with what the kernel says of them.
+    pub(crate) fn connections(&self) -> Result<String> {
+        let table = fs::read_to_string("/proc/net/tcp")?;
+        let mut text = String::new();
+        for (process, fd, inode) in self.each_socket()? {
+            let fields = table.lines().find_map(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                (fields.get(9) == Some(&inode.as_str())).then_some(fields)
+            });
+            // Local and remote address, state, bytes not sent and not read: all in hexadecimal.
+            if let Some(fields) = fields {
+                text += &format!("\nprocess {process}, descriptor {fd}: {}", fields[1..5].join(" "));
+            }
+        }
+        Ok(text)
     }
 
     /// [`sockets`](Self::sockets), once they do not change any more.
@@ -171,13 +196,17 @@ impl Server {
 
     /// Waits for the end.
     pub(crate) fn ends(&mut self) -> Result<ExitStatus> {
-        let begin = Instant::now();
+        let mut patience = Patience::new();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            ensure!(begin.elapsed() < PATIENCE, "the server does not end");
-            sleep(Duration::from_millis(5));
+            ensure!(
+                patience.lasts(Duration::from_millis(5)),
+                "the server does not end; it said {:?}, and has the connections {}",
+                self.said(),
+                self.connections()?
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-use crate::process::PATIENCE;
+use crate::patience::PATIENCE;
 
 /// One connection.
 #[derive(Debug)]

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,12 +12,18 @@ use super::answers::Traits;
 use super::client::Client;
 use super::http::{Answer, Request, expect};
 use crate::pair::Pair;
+use crate::patience::Patience;
 use crate::place::SIZES;
 
-/// Holds this many connections, each of which asks, and asks again when all have asked.
+/// Holds this many connections, each of which asks, and asks again when all have asked. They are fewer where this process may
+/// not open so many files.
 pub(crate) fn held(pair: &Pair, connections: usize, traits: Traits) -> Result<()> {
-    let connections = connections.min(traits.most_connections);
-    raise_file_limit()?;
+    let wanted = connections.min(traits.most_connections);
+    let places = Places::take(wanted)?;
+    let connections = places.0;
+    if connections < wanted {
+        println!("{connections} connections in place of {wanted}: the limit of open files is too low");
+    }
     for (name, server) in pair.both() {
         let mut clients = Vec::new();
         for number in 0..connections {
@@ -45,12 +53,44 @@ pub(crate) fn held(pair: &Pair, connections: usize, traits: Traits) -> Result<()
     Ok(())
 }
 
-/// Raises the number of files that this test may open, and that servers inherit, to the hard limit.
-pub(crate) fn raise_file_limit() -> Result<()> {
+/// Some of the files that this process may open, for all its tests.
+#[derive(Debug)]
+struct Places(usize);
+
+/// Files that are not counted: those of all other checks.
+const OTHER_FILES: usize = 1000;
+static TAKEN: Mutex<usize> = Mutex::new(0);
+static GIVEN_BACK: Condvar = Condvar::new();
+
+impl Places {
+    /// Waits until that many are free, or takes as many as there are at most.
+    fn take(wanted: usize) -> Result<Self> {
+        let all = usize::try_from(raise_file_limit()?).unwrap_or(usize::MAX);
+        let most = all.saturating_sub(OTHER_FILES).max(all / 4);
+        let wanted = wanted.min(most);
+        let taken = TAKEN.lock().ok().context("a test panicked")?;
+        let taken = GIVEN_BACK.wait_while(taken, |taken| *taken + wanted > most);
+        *taken.ok().context("a test panicked")? += wanted;
+        Ok(Self(wanted))
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        if let Ok(mut taken) = TAKEN.lock() {
+            *taken -= self.0;
+        }
+        GIVEN_BACK.notify_all();
+    }
+}
+
+/// Raises the number of files that this test may open, and that servers inherit, to the hard limit, and says what that is.
+pub(crate) fn raise_file_limit() -> Result<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let current = maximum;
-    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+    setrlimit(Resource::Nofile, Rlimit { current, maximum })?;
+    Ok(maximum.unwrap_or(u64::MAX))
 }
 
 /// Clients that ask without pause, on several threads, until told to stop. Half of them keep their connections.
@@ -99,14 +139,14 @@ impl Load {
 
     /// Waits until so many requests more were answered.
     pub(crate) fn wait_for(&self, more: usize) -> Result<()> {
-        let begin = std::time::Instant::now();
+        let mut patience = Patience::new();
         let goal = self.answered.load(Ordering::Relaxed) + more;
         while self.answered.load(Ordering::Relaxed) < goal {
             ensure!(
-                begin.elapsed() < crate::process::PATIENCE * 2,
-                "the clients get no answers any more"
+                patience.lasts(Duration::from_millis(1)),
+                "of {more} answers the clients have got {}, and get no more",
+                (self.answered.load(Ordering::Relaxed) + more).saturating_sub(goal)
             );
-            thread::sleep(std::time::Duration::from_millis(1));
         }
         Ok(())
     }

@@ -10,8 +10,9 @@ use super::answers::Traits;
 use super::client::Client;
 use super::http::{Answer, Request, compare, expect};
 use crate::pair::Pair;
+use crate::patience::Patience;
 use crate::place::SIZES;
-use crate::process::{PATIENCE, Server};
+use crate::process::Server;
 
 /// 64 requests in one send, then 64 that take more room than the two ends have, read late.
 pub(crate) fn pipelined(pair: &Pair, traits: Traits) -> Result<()> {
@@ -166,16 +167,17 @@ fn at_once(server: &Server, requests: &[Request], accepted_before: bool) -> Resu
 /// That no connection is left over when all clients have gone. Those that the program closes only after a while, for a
 /// reason of its own, are left over in the plain program too.
 pub(crate) fn nothing_left(pair: &Pair, before: [usize; 2]) -> Result<()> {
-    let begin = std::time::Instant::now();
+    let mut patience = Patience::new();
     loop {
         let now = [pair.plain.sockets()?, pair.preloaded.sockets()?];
         if now[1] <= before[1] || now[1] + before[0] <= now[0] + before[1] {
             return Ok(());
         }
         ensure!(
-            begin.elapsed() < PATIENCE / 4,
-            "open sockets, plain and preloaded: {before:?} before and {now:?} after"
+            patience.lasts(Duration::from_millis(20)),
+            "open sockets, plain and preloaded: {before:?} before and {now:?} after; the connections: {}\nand, preloaded: {}",
+            pair.plain.connections()?,
+            pair.preloaded.connections()?
         );
-        sleep(Duration::from_millis(20));
     }
 }

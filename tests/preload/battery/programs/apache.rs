@@ -81,7 +81,8 @@ EnableSendfile {sendfile}
 EnableMMAP {mapped}
 KeepAlive On
 MaxKeepAliveRequests 0
-KeepAliveTimeout 60
+KeepAliveTimeout 600
+Timeout 600
 StartServers 2
 ServerLimit 2
 ThreadsPerChild 48
@@ -89,7 +90,7 @@ MaxRequestWorkers 96
 MinSpareThreads 1
 MaxSpareThreads 96
 AsyncRequestWorkerFactor 200
-GracefulShutdownTimeout 15
+GracefulShutdownTimeout 50
 ",
             folder = folder.display(),
             root = place.root().display(),

@@ -30,7 +30,7 @@ fn both(mode: &Mode, arguments: &[String], expected: &[u8]) -> Result<()> {
     for (who, mode) in [("plain", &Mode::Plain), ("preloaded", mode)] {
         let mut command = Command::new(program("curl", "curl")?);
         command
-            .args(["--silent", "--show-error", "--fail", "--max-time", "30"])
+            .args(["--silent", "--show-error", "--fail", "--max-time", "300"])
             .args(arguments);
         mode.apply(&mut command);
         let output = command.stdin(Stdio::null()).output().context("curl")?;

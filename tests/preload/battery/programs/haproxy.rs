@@ -70,13 +70,13 @@ fn start(place: &Place, name: &str, mode: &Mode, config: Config, origin: SocketA
     maxconn 4000
     maxpipes 500
     nbthread 2
-    hard-stop-after 15s
+    hard-stop-after 300s
     stats socket {folder}/stats.sock level admin expose-fd listeners
 defaults
     mode {mode}
-    timeout connect 10s
-    timeout client 60s
-    timeout server 60s
+    timeout connect 60s
+    timeout client 600s
+    timeout server 600s
     {option}
 frontend front
     bind {address} backlog 4096

@@ -4,8 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -16,8 +15,9 @@ use crate::checks::many::Load;
 use crate::checks::{Verdict, endings};
 use crate::library::Mode;
 use crate::order;
+use crate::patience::Patience;
 use crate::place::{Place, write};
-use crate::process::{PATIENCE, Server, maps, program, state};
+use crate::process::{Server, maps, program, state};
 use crate::scale::Scale;
 
 #[derive(Clone, Copy, Debug)]
@@ -126,13 +126,12 @@ fn master(folder: &Path) -> Option<Pid> {
 }
 
 fn waited<T>(otherwise: &str, probe: impl Fn() -> Option<T>) -> Result<T> {
-    let begin = Instant::now();
+    let mut patience = Patience::new();
     loop {
         if let Some(found) = probe() {
             return Ok(found);
         }
-        ensure!(begin.elapsed() < PATIENCE, "{otherwise}");
-        sleep(Duration::from_millis(5));
+        ensure!(patience.lasts(Duration::from_millis(5)), "{otherwise}");
     }
 }
 
@@ -228,7 +227,9 @@ http {{
     sendfile {sendfile};
     tcp_nopush {nopush};
     keepalive_requests 1000000;
-    keepalive_timeout 60s;
+    keepalive_timeout 600s;
+    client_header_timeout 600s;
+    send_timeout 600s;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
