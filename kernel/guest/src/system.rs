@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// How often the handler of [`count_signal`] ran.
 pub(crate) static SIGNALS: AtomicU32 = AtomicU32::new(0);
@@ -34,6 +36,33 @@ pub(crate) fn alarm(first: i64, every: i64) {
     // SAFETY: the structure is read before the call returns.
     let result = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
     assert_eq!(result, 0, "setitimer");
+}
+
+/// Number of the calling thread.
+pub(crate) fn thread_number() -> i32 {
+    // SAFETY: no memory is involved.
+    unsafe { libc::gettid() }
+}
+
+/// Waits until a thread of this process sleeps within an `ioctl`, however long a busy machine keeps it from getting there.
+pub(crate) fn wait_until_it_sleeps_in_ioctl(thread: i32) {
+    let path = format!("/proc/self/task/{thread}/syscall");
+    let begin = format!("{} ", libc::SYS_ioctl);
+    while !fs::read_to_string(&path)
+        .expect("the thread lives")
+        .starts_with(&begin)
+    {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends a signal to a thread of this process.
+pub(crate) fn signal_thread(thread: i32, signal: i32) {
+    // SAFETY: no memory is involved.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+    assert_eq!(result, 0, "tgkill");
 }
 
 /// Blocks a signal in this thread.

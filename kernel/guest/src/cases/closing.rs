@@ -13,7 +13,7 @@ use crate::Options;
 use crate::device::{Batch, address, call, fd};
 use crate::{socket, system};
 
-const LONG_MS: u64 = 60_000;
+const LONG_MS: u64 = 180_000;
 
 /// Gives the descriptor away to the batch that closes it.
 fn released(file: impl IntoRawFd) -> u64 {
@@ -73,7 +73,7 @@ fn a_wait_does_not_hold_up_the_close(mut wake: impl Write + Send + 'static, wait
     assert_eq!(batch.take(0), Some(0));
     assert!(batch.take(1) > Some(0));
     assert!(
-        started.elapsed() < Duration::from_secs(20),
+        started.elapsed() < Duration::from_secs(120),
         "{:?}",
         started.elapsed()
     );

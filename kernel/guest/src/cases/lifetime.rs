@@ -28,7 +28,7 @@ fn unload() -> Result<(), i32> {
 fn no_users_soon() {
     let started = Instant::now();
     while module_users() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(10), "still in use");
+        assert!(started.elapsed() < Duration::from_secs(60), "still in use");
         thread::sleep(Duration::from_millis(5));
     }
 }

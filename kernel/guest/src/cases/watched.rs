@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use batch_table::nr::native as nr;
 
@@ -41,13 +41,13 @@ pub(crate) fn a_filter_from_a_sibling_counts_in_mid_batch(_: &Options) {
         call(nr::READ, &[fd(&near), address(&byte), 1]),
         call(nr::GETPPID, &[]),
     ]);
+    let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| batch.flush(0, 2));
-        while batch.device.setup(64) != Err(libc::EBUSY) {
-            thread::yield_now();
-        }
-        // It is in the module; give it time to get into the read.
-        thread::sleep(Duration::from_millis(50));
+        let waiting = scope.spawn(|| {
+            tell.send(system::thread_number()).expect("somebody listens");
+            batch.flush(0, 2)
+        });
+        system::wait_until_it_sleeps_in_ioctl(told.recv().expect("a thread"));
         system::allow_all_filter(true);
         assert_eq!(plain(&call(nr::WRITE, &[fd(&far), address(&byte), 1])), 1);
         let finished = waiting.join().expect("the thread");
