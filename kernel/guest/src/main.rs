@@ -21,17 +21,20 @@ use cases::{CASES, Case};
 struct Options {
     /// How long the cases with random contents run.
     duration: Duration,
+    /// How long a case may take beyond that.
+    limit: Duration,
     /// The module's file, for the case that unloads it and loads it again.
     module: Option<String>,
     /// Only cases whose name contains this.
     filter: String,
 }
 
-const USAGE: &str = "usage: esca-guest [--seconds N | --long] [--module FILE] [FILTER]";
+const USAGE: &str = "usage: esca-guest [--seconds N | --long] [--limit SECONDS] [--module FILE] [FILTER]";
 
 fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
     let mut options = Options {
         duration: Duration::from_secs(15),
+        limit: Duration::from_secs(4 * 60),
         module: None,
         filter: String::new(),
     };
@@ -40,6 +43,7 @@ fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
         match argument.as_str() {
             "--long" => options.duration = Duration::from_secs(10 * 60),
             "--seconds" => options.duration = Duration::from_secs(arguments.next()?.parse().ok()?),
+            "--limit" => options.limit = Duration::from_secs(arguments.next()?.parse().ok()?),
             "--module" => options.module = Some(arguments.next()?),
             filter if !filter.starts_with('-') => filter.clone_into(&mut options.filter),
             _ => return None,
@@ -68,7 +72,7 @@ fn main() -> ExitCode {
     println!("\nrunning {} tests", chosen.len());
     let (mut passed, mut failed, mut ignored) = (0, Vec::new(), 0);
     for (name, run) in chosen {
-        let limit = options.duration + Duration::from_secs(4 * 60);
+        let limit = options.duration + options.limit;
         match process::isolated(limit, || run(&options)) {
             Ok(cases::Passed::Yes) => {
                 println!("test {name} ... ok");

@@ -89,14 +89,15 @@ impl Apt {
              APT::Architecture \"{native}\";\n\
              APT::Architectures {{ \"{native}\"; \"{foreign}\"; }};\n\
              Acquire::Languages \"none\";\n\
-             Acquire::Retries \"3\";\n"
+             Acquire::Retries \"5\";\n\
+             Acquire::http::Timeout \"30\";\n"
         );
         fs::write(folder.join("apt.conf"), configuration)?;
         Ok(())
     }
 
     fn refresh(&self, runner: &Runner) -> Result<()> {
-        let stamp = self.folder.join("refreshed");
+        let stamp = self.stamp();
         let modified = fs::metadata(&stamp).and_then(|metadata| metadata.modified());
         let age = modified
             .ok()
@@ -113,6 +114,11 @@ impl Apt {
             println!("    the package lists are a day old");
         }
         Ok(())
+    }
+
+    /// A file as old as the lists.
+    fn stamp(&self) -> PathBuf {
+        self.folder.join("refreshed")
     }
 
     fn program(&self, program: &str) -> Command {
@@ -146,15 +152,15 @@ impl Apt {
             .with_context(|| format!("Debian's package lists have no {package} of this series"))
     }
 
-    /// The packages that an installation of `packages` would bring to this host.
-    pub(super) fn lacking(&self, packages: &[&str]) -> Result<Vec<String>> {
-        let arguments = [&["-s", "install", "--no-install-recommends"], packages].concat();
+    /// The packages that an installation of `packages` from `suite` would bring to this host, with their versions.
+    pub(super) fn lacking(&self, packages: &[&str], suite: &str) -> Result<Vec<String>> {
+        let arguments = [
+            &["-s", "install", "--no-install-recommends", "-t", suite],
+            packages,
+        ]
+        .concat();
         let simulated = self.ask("apt-get", &arguments)?;
-        let named = simulated.lines().filter_map(|line| {
-            let mut words = line.strip_prefix("Inst ")?.split_whitespace();
-            words.next().map(str::to_owned)
-        });
-        Ok(named.collect())
+        Ok(simulated.lines().filter_map(to_install).collect())
     }
 
     /// Fetches packages and gives their files.
@@ -168,7 +174,12 @@ impl Apt {
         command.arg("-C").arg(&folder).args(["apt-get", "-q", "download"]);
         command.args(packages);
         command.env("APT_CONFIG", self.folder.join("apt.conf"));
-        runner.run(&mut command)?.check("fetching Debian's packages")?;
+        let done = runner.run(&mut command)?;
+        if !done.success {
+            // The archive may have newer versions by now, which the next run is to know of.
+            drop(fs::remove_file(self.stamp()));
+            bail!("fetching Debian's packages failed: {}", packages.join(" "));
+        }
         let files = fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path()));
         let mut files = files.collect::<Result<Vec<_>, _>>()?;
         files.sort();
@@ -177,6 +188,13 @@ impl Apt {
         }
         Ok(files)
     }
+}
+
+/// Package and version in a line of a simulated installation: `Inst NAME [OLD VERSION] (VERSION ARCHIVE [ARCHITECTURE])`.
+fn to_install(line: &str) -> Option<String> {
+    let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
+    let version = rest.split_once('(')?.1.split_whitespace().next()?;
+    Some(format!("{name}={version}"))
 }
 
 /// dpkg's status file without the packages of QEMU.
@@ -229,6 +247,15 @@ Version: 1
             ["linux-headers-6.1.0-56-common", "linux-kbuild-6.1", "a"]
         );
         assert!(found[1].depends.is_empty());
+    }
+
+    #[test]
+    fn packages_to_install_have_their_new_version() {
+        let line = "Inst seabios [1.16.2-1] (1.16.3-2~bpo12+1 Debian Backports:oldstable-backports [all])";
+        assert_eq!(to_install(line).as_deref(), Some("seabios=1.16.3-2~bpo12+1"));
+        let line = "Inst qemu-system-arm (1:10.0.2+ds-2 Debian Backports:oldstable-backports [amd64])";
+        assert_eq!(to_install(line).as_deref(), Some("qemu-system-arm=1:10.0.2+ds-2"));
+        assert_eq!(to_install("Conf seabios (1.16.3 x [all])"), None);
     }
 
     #[test]

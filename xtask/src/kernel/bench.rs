@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::guest::{Guest, Job};
 use super::target::{Arch, Series, Target};
-use super::{Built, LIMIT, build, folder, programs, runner, side_by_side};
+use super::{BUILD_LIMIT, Built, build, folder, machine, programs, side_by_side};
 use crate::context::Context;
 use crate::kernel::apt::Apt;
 use crate::kernel::emulator::Emulator;
@@ -22,7 +22,7 @@ const TARGETS: [Target; 2] = [
 
 pub(crate) fn compare(workspace: Workspace, quick: bool) -> Result<ExitCode> {
     let logs = workspace.target.join("xtask/logs");
-    let runner = Runner::new(workspace.root.clone(), logs, "kernel", LIMIT)?;
+    let runner = Runner::new(workspace.root.clone(), logs, "kernel", BUILD_LIMIT)?;
     let context = Context {
         workspace,
         runner,
@@ -36,7 +36,8 @@ pub(crate) fn compare(workspace: Workspace, quick: bool) -> Result<ExitCode> {
         &context.runner,
     )?;
     let mut machines = Vec::new();
-    for built in built {
+    for (_, built) in built {
+        let built = built?;
         let arguments = ["build", "--release", "-p", "esca-bench"];
         let made = programs::build(built.target.arch, &arguments, &folder, &context.runner)?;
         let bench = made.into_iter().find(|(name, _)| name == "esca-bench");
@@ -84,10 +85,17 @@ fn measure(
         megabytes: 1024,
         machine: &["-icount", "shift=0,sleep=off"],
     };
-    let sections = guest.run(&folder.join(built.target.slug()), &runner(context, built.target)?)?;
-    match sections.into_iter().find(|section| section.name == "bench") {
+    let boot = guest.run(
+        &folder.join(built.target.slug()),
+        &machine(context, built.target)?,
+    )?;
+    match boot.sections.into_iter().find(|section| section.name == "bench") {
         Some(section) if section.status == Some(0) => Ok(section.text),
         Some(section) => bail!("{}: {}", built.target, section.text.trim()),
-        None => bail!("{}: the guest ended before the measurement", built.target),
+        None => bail!(
+            "{}: the guest ended before the measurement: {}",
+            built.target,
+            boot.last
+        ),
     }
 }

@@ -1,4 +1,4 @@
-//! QEMU: the host's, or Debian's packages unpacked to a folder.
+//! QEMU: the host's where it is new enough, or Debian's packages unpacked to a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,13 @@ use super::apt::Apt;
 use super::target::Arch;
 use super::tree::{is_unpacked, library_folder, unpack};
 use crate::runner::Runner;
-use crate::toolchain::on_path;
+
+/// Before this version, a thread could translate code while another one patched it, and keep what it had read in between:
+/// the breakpoint that Linux puts there for the time of a patch (a tracepoint, a static key) then hit for ever, and the
+/// guest hung with interrupts off, its module loaded or not.
+const OLDEST: (u32, u32) = (8, 1);
+/// Where Debian 12 has a newer one.
+const SUITE: &str = "bookworm-backports";
 
 /// Where QEMU is.
 #[derive(Clone, Debug)]
@@ -20,13 +26,14 @@ pub(super) enum Emulator {
 
 impl Emulator {
     pub(super) fn get(apt: &Apt, folder: &Path, runner: &Runner) -> Result<Self> {
-        if on_path(program(Arch::Amd64)) && on_path(program(Arch::Arm64)) {
+        let new_enough = |arch| installed(arch).is_some_and(|version| version >= OLDEST);
+        if new_enough(Arch::Amd64) && new_enough(Arch::Arm64) {
             return Ok(Self::Installed);
         }
         let folder = folder.join("qemu");
-        let packages = apt.lacking(&["qemu-system-x86", "qemu-system-arm"])?;
+        let packages = apt.lacking(&["qemu-system-x86", "qemu-system-arm"], SUITE)?;
         if packages.is_empty() {
-            bail!("QEMU is installed, but not found: is /usr/bin on the path?");
+            bail!("Debian's package lists have no QEMU");
         }
         let list = format!("{}\n", packages.join(" "));
         if !is_unpacked(&folder, &list) {
@@ -53,9 +60,35 @@ impl Emulator {
     }
 }
 
+/// Version of the host's own.
+fn installed(arch: Arch) -> Option<(u32, u32)> {
+    let output = Command::new(program(arch)).arg("--version").output().ok()?;
+    version(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let (_, rest) = text.split_once("version ")?;
+    let mut numbers = rest.split(|byte: char| !byte.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 const fn program(arch: Arch) -> &'static str {
     match arch {
         Arch::Amd64 => "qemu-system-x86_64",
         Arch::Arm64 => "qemu-system-aarch64",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        let old = version("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright");
+        assert_eq!(old, Some((7, 2)));
+        assert!(version("QEMU emulator version 10.0.2 (Debian)") > Some(OLDEST));
+        assert!(old < Some(OLDEST));
+        assert_eq!(version("qemu: cannot execute"), None);
     }
 }

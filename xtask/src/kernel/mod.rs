@@ -32,8 +32,10 @@ use crate::report::{Outcome, Row, closing_line, table, total};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 
-/// The longest that the commands of one kernel may take.
-const LIMIT: Duration = Duration::from_secs(600);
+/// The longest that building for one kernel may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(600);
+/// The longest that a machine may take: several times as long as usual. One that stalls ends itself before, see `guest.rs`.
+const MACHINE_LIMIT: Duration = Duration::from_secs(600);
 const LONG_LIMIT: Duration = Duration::from_secs(2400);
 
 /// A module that is built for a kernel.
@@ -58,7 +60,8 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
     };
     match verb.as_str() {
         "build" => {
-            for built in build(&context, &targets)? {
+            for (target, built) in build(&context, &targets)? {
+                let built = built.with_context(|| format!("Linux {target}"))?;
                 println!(
                     "{}  for Linux {} ({})",
                     built.module.display(),
@@ -109,30 +112,30 @@ fn folder(context: &Context) -> PathBuf {
     context.workspace.target.join("kernel")
 }
 
-/// Fetches the kernels and builds the module for each.
-fn build(context: &Context, targets: &[Target]) -> Result<Vec<Built>> {
+/// Fetches the kernels and builds the module for each. What fails for one does not keep the others from it.
+fn build(context: &Context, targets: &[Target]) -> Result<Vec<(Target, Result<Built>)>> {
     let folder = folder(context);
     let apt = Apt::open(folder.join("apt"), &context.runner)?;
-    let trees: Vec<Tree> = targets
+    let trees: Vec<(Target, Result<Tree>)> = targets
         .iter()
-        .map(|&target| Tree::get(&apt, target, &folder, &context.runner))
-        .collect::<Result<_>>()?;
-    let targets = targets.iter().copied().zip(trees).collect();
-    side_by_side(targets, |(target, tree)| {
-        let runner = runner(context, target)?;
-        let module = module::build(target, &tree, &context.workspace.root, &folder, &runner)
-            .with_context(|| format!("Linux {target}"))?;
-        Ok(Built { target, tree, module })
-    })
-    .into_iter()
-    .collect()
+        .map(|&target| (target, Tree::get(&apt, target, &folder, &context.runner)))
+        .collect();
+    Ok(side_by_side(trees, |(target, tree)| {
+        let built = tree.and_then(|tree| {
+            let logs = context.workspace.target.join("xtask/logs");
+            let runner = Runner::new(context.workspace.root.clone(), logs, target.slug(), BUILD_LIMIT)?;
+            let module = module::build(target, &tree, &context.workspace.root, &folder, &runner)?;
+            Ok(Built { target, tree, module })
+        });
+        (target, built)
+    }))
 }
 
-/// What one kernel's commands run with; their logs have its name.
-fn runner(context: &Context, target: Target) -> Result<Runner> {
-    let limit = if context.long { LONG_LIMIT } else { LIMIT };
+/// What a kernel's machine runs with: a time limit and a log of its own.
+fn machine(context: &Context, target: Target) -> Result<Runner> {
+    let limit = if context.long { LONG_LIMIT } else { MACHINE_LIMIT };
     let logs = context.workspace.target.join("xtask/logs");
-    Runner::new(context.workspace.root.clone(), logs, target.slug(), limit)
+    Runner::new(context.workspace.root.clone(), logs, target.machine(), limit)
 }
 
 /// Does the same with each of several things, two at a time.
@@ -164,24 +167,23 @@ pub(crate) fn test(context: &Context, targets: &[Target]) -> Result<Vec<Row>> {
     let built = build(context, targets)?;
     let apt = Apt::open(folder.join("apt"), &context.runner)?;
     let emulator = Emulator::get(&apt, &folder, &context.runner)?;
-    let mut sets: Vec<(Arch, tests::Set)> = Vec::new();
+    let mut sets: Vec<(Arch, Result<tests::Set>)> = Vec::new();
     for target in targets {
         if !sets.iter().any(|(arch, _)| *arch == target.arch) {
-            sets.push((
-                target.arch,
-                tests::Set::build(target.arch, &folder, &context.runner)?,
-            ));
+            let set = tests::Set::build(target.arch, &folder, &context.runner);
+            sets.push((target.arch, set));
         }
     }
-    Ok(side_by_side(built, |built| {
+    Ok(side_by_side(built, |(target, built)| {
         let start = Instant::now();
-        let set = sets.iter().find(|(arch, _)| *arch == built.target.arch);
-        let outcome = match set {
-            Some((_, set)) => boot(context, &built, set, &emulator, &folder),
-            None => Err(anyhow!("no tests were built for {}", built.target)),
-        };
+        let set = sets.iter().find(|(arch, _)| *arch == target.arch);
+        let outcome = built.and_then(|built| match set {
+            Some((_, Ok(set))) => boot(context, &built, set, &emulator, &folder),
+            Some((_, Err(error))) => Err(anyhow!("no programs for the guest: {error:#}")),
+            None => Err(anyhow!("no programs for the guest")),
+        });
         Row {
-            stage: built.target.slug(),
+            stage: target.slug(),
             outcome: outcome.unwrap_or_else(|error| Outcome::failed(format!("{error:#}"))),
             seconds: start.elapsed().as_secs_f64(),
             budget: 240,
@@ -196,7 +198,7 @@ fn boot(
     emulator: &Emulator,
     folder: &Path,
 ) -> Result<Outcome> {
-    let jobs = set.jobs(context.long);
+    let jobs = set.jobs(if context.long { 600 } else { 15 }, 240);
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let guest = Guest {
         emulator,
@@ -211,8 +213,11 @@ fn boot(
         megabytes: 1024,
         machine: &[],
     };
-    let sections = guest.run(&folder.join(built.target.slug()), &runner(context, built.target)?)?;
-    let mut outcome = verdict::judge(&sections, &names);
+    let boot = guest.run(
+        &folder.join(built.target.slug()),
+        &machine(context, built.target)?,
+    )?;
+    let mut outcome = verdict::judge(&boot, &names);
     // That the module has been built without a warning.
     outcome.counts.passed += 1;
     Ok(outcome)

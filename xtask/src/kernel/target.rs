@@ -129,6 +129,16 @@ impl Target {
             (Series::V6_12, Arch::Arm64) => "kernel-6.12-arm64",
         }
     }
+
+    /// The same for what the machine says, which runs after the module is built.
+    pub(crate) const fn machine(self) -> &'static str {
+        match (self.series, self.arch) {
+            (Series::V6_1, Arch::Amd64) => "machine-6.1-amd64",
+            (Series::V6_1, Arch::Arm64) => "machine-6.1-arm64",
+            (Series::V6_12, Arch::Amd64) => "machine-6.12-amd64",
+            (Series::V6_12, Arch::Arm64) => "machine-6.12-arm64",
+        }
+    }
 }
 
 impl fmt::Display for Target {

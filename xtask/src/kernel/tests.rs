@@ -44,15 +44,14 @@ impl Set {
         self.programs.clone()
     }
 
-    /// What the guest does with them.
-    pub(super) fn jobs(&self, long: bool) -> Vec<Job> {
-        // For the hostile writer, and again for random batches.
-        let soak = if long { 600 } else { 15 };
+    /// What the guest does with them. The hostile writer has `soak` seconds, and again random batches; a case may take
+    /// `limit` seconds beyond that.
+    pub(super) fn jobs(&self, soak: u32, limit: u32) -> Vec<Job> {
         let mut jobs = vec![
             Job::new("insmod", "insmod /esca.ko"),
             Job::new(
                 "tests module",
-                format!("esca-guest --seconds {soak} --module /esca.ko"),
+                format!("esca-guest --seconds {soak} --limit {limit} --module /esca.ko"),
             ),
             Job::new("tests executor", "conformance kernel module"),
         ];

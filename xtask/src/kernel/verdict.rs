@@ -1,7 +1,7 @@
 //! What a boot comes to: tests counted, and nothing in the kernel's log that a developer would be sent.
 
-use super::guest::Section;
-use crate::counts::{Counts, libtest};
+use super::guest::{Boot, Section};
+use crate::counts::{Counts, failed_names, libtest};
 use crate::report::Outcome;
 
 /// What the kernel says when something is wrong with it.
@@ -40,8 +40,9 @@ pub(super) fn complaint(log: &str) -> Option<&str> {
 
 /// Counts what each job printed: a job named `tests …` by its tests, any other as one check of its exit status; and, as one
 /// more check, whether the kernel's log is clean. `jobs` are those that were to run.
-pub(super) fn judge(sections: &[Section], jobs: &[String]) -> Outcome {
+pub(super) fn judge(boot: &Boot, jobs: &[String]) -> Outcome {
     let mut outcome = Outcome::default();
+    let sections = &boot.sections;
     for job in jobs {
         let section = sections.iter().find(|section| section.name == *job);
         let success = section.is_some_and(|section| section.status == Some(0));
@@ -61,7 +62,9 @@ pub(super) fn judge(sections: &[Section], jobs: &[String]) -> Outcome {
                 Some(Section {
                     status: Some(status), ..
                 }) => {
-                    format!("{job}: {} failed, exit status {status}", counts.failed)
+                    let names = section.map_or(Vec::new(), |section| failed_names(&section.text));
+                    let names = names.join(", ");
+                    format!("{job}: {} failed, exit status {status} {names}", counts.failed)
                 }
             });
         }
@@ -72,6 +75,13 @@ pub(super) fn judge(sections: &[Section], jobs: &[String]) -> Outcome {
     outcome
         .notes
         .extend(wrong.map(|line| format!("the kernel complains: {line}")));
+    if !boot.ended {
+        outcome.counts.failed += 1;
+        outcome.notes.push(format!(
+            "the machine did not switch itself off; it printed last: {}",
+            boot.last
+        ));
+    }
     outcome
 }
 
@@ -87,6 +97,14 @@ mod tests {
         }
     }
 
+    fn boot(sections: &[Section]) -> Boot {
+        Boot {
+            sections: sections.to_vec(),
+            ended: true,
+            last: String::new(),
+        }
+    }
+
     const RESULT: &str = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
 
     #[test]
@@ -96,7 +114,7 @@ mod tests {
             section("insmod", "", Some(0)),
             section("tests abi", RESULT, Some(0)),
         ];
-        let outcome = judge(&sections, &jobs);
+        let outcome = judge(&boot(&sections), &jobs);
         assert_eq!((outcome.counts.passed, outcome.counts.failed), (5, 0));
     }
 
@@ -104,15 +122,40 @@ mod tests {
     fn what_did_not_run_has_failed() {
         let jobs = ["insmod".to_owned(), "tests abi".to_owned(), "rmmod".to_owned()];
         let sections = [section("insmod", "", Some(1)), section("tests abi", RESULT, None)];
-        let outcome = judge(&sections, &jobs);
+        let outcome = judge(&boot(&sections), &jobs);
         assert_eq!((outcome.counts.passed, outcome.counts.failed), (4, 3));
         assert_eq!(outcome.notes.len(), 3);
     }
 
     #[test]
+    fn a_machine_that_hangs_has_failed_and_tells_its_last_words() {
+        let sections = [section("insmod", "", Some(0))];
+        let hung = Boot {
+            ended: false,
+            last: "rcu: INFO: …".to_owned(),
+            ..boot(&sections)
+        };
+        let outcome = judge(&hung, &["insmod".to_owned()]);
+        assert_eq!((outcome.counts.passed, outcome.counts.failed), (2, 1));
+        assert!(outcome.notes[0].ends_with("rcu: INFO: …"), "{:?}", outcome.notes);
+    }
+
+    #[test]
+    fn failed_tests_are_named() {
+        let text =
+            "test a::b ... FAILED\n    why\ntest result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured";
+        let outcome = judge(
+            &boot(&[section("tests abi", text, Some(1))]),
+            &["tests abi".to_owned()],
+        );
+        assert_eq!(outcome.counts.failed, 1);
+        assert!(outcome.notes[0].contains("a::b"), "{:?}", outcome.notes);
+    }
+
+    #[test]
     fn a_complaint_is_found_in_any_section() {
         let text = "[   12.345678] BUG: KASAN: use-after-free in esca_flush+0x1/0x2 [esca]";
-        let outcome = judge(&[section("console", text, Some(0))], &[]);
+        let outcome = judge(&boot(&[section("console", text, Some(0))]), &[]);
         assert_eq!(outcome.counts.failed, 1);
         assert!(complaint("esca: loading out-of-tree module taints kernel.\n").is_none());
         assert_eq!(complaint(text), Some(text));
