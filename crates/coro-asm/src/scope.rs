@@ -58,7 +58,8 @@ pub struct ScopedCoroutine<'scope, Input, Yield, Return, S: Stack> {
 /// ```
 ///
 /// # Panics
-/// When `user` does. When `stack` is too small, as [`Coroutine::with_stack`]. When the body panics while it is unwound.
+/// When `user` does. When `stack` is too small, as [`Coroutine::with_stack`]. When the body, or the destructor of a value that
+/// it yields, panics while it is unwound; it is ended first.
 ///
 /// # Aborts
 /// When the coroutine is suspended at the end and cannot be unwound: without `std` or with `panic = "abort"`, or when its body
@@ -93,9 +94,17 @@ where
 #[cold]
 #[inline(never)]
 fn end<Input, Yield, Return, S: Stack>(coroutine: &mut Coroutine<Input, Yield, Return, S>) {
-    if !coroutine.finish() {
-        unwind::abort();
+    /// The second attempt, after a value that the body yielded while it was unwound has panicked in its destructor. Another
+    /// panic in here ends the process.
+    struct Insist<'a, I, Y, R, S: Stack>(&'a mut Coroutine<I, Y, R, S>);
+    impl<I, Y, R, S: Stack> Drop for Insist<'_, I, Y, R, S> {
+        fn drop(&mut self) {
+            if !self.0.finish() {
+                unwind::abort();
+            }
+        }
     }
+    Insist(coroutine).0.finish();
 }
 
 impl<Input, Yield, Return, S: Stack> ScopedCoroutine<'_, Input, Yield, Return, S> {

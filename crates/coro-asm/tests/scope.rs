@@ -184,23 +184,44 @@ fn a_body_may_resume_its_neighbour() {
     );
 }
 
+/// Panics when dropped, if it is to.
+struct Yielded {
+    panics: bool,
+}
+
+impl Drop for Yielded {
+    fn drop(&mut self) {
+        assert!(!self.panics, "the yielded value");
+    }
+}
+
 #[test]
-fn a_body_that_does_not_end_aborts() {
+fn a_panic_of_a_value_that_is_yielded_to_the_end_leaves_no_body_behind() {
+    let pool = pool();
+    let (guard, drops) = DropCount::new();
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        scope(
+            pool.acquire().unwrap(),
+            |yielder, ()| {
+                let _guard = guard;
+                let first = catch_unwind(AssertUnwindSafe(|| yielder.suspend(Yielded { panics: false })));
+                assert!(first.is_err());
+                yielder.suspend(Yielded { panics: true });
+            },
+            |mut co: ScopedCoroutine<'_, (), Yielded, (), _>| drop(co.resume(())),
+        );
+    }));
+    assert_eq!(result.unwrap_err().downcast_ref(), Some(&"the yielded value"));
+    assert_eq!((drops.get(), pool.stats().in_use), (1, 0));
+}
+
+/// Runs `f` in a process of its own, which must end by an abort.
+fn aborts(f: impl FnOnce()) {
     // SAFETY: the child calls nothing that another thread's lock could block, up to its end.
     let child = unsafe { libc::fork() };
     if child == 0 {
         std::panic::set_hook(Box::new(|_| {}));
-        let pool = pool();
-        let stack = pool.acquire();
-        scope(
-            stack.unwrap_or_else(|_| std::process::exit(1)),
-            |yielder, ()| {
-                loop {
-                    let _ = catch_unwind(AssertUnwindSafe(|| yielder.suspend(())));
-                }
-            },
-            |mut co: ScopedCoroutine<'_, (), (), (), _>| co.resume(()).yielded(),
-        );
+        let _ = catch_unwind(AssertUnwindSafe(f));
         // SAFETY: it ends the child without running what belongs to the parent.
         unsafe { libc::_exit(0) }
     }
@@ -211,4 +232,35 @@ fn a_body_that_does_not_end_aborts() {
         libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGABRT,
         "ended with {status:#x}"
     );
+}
+
+#[test]
+fn a_body_that_does_not_end_aborts() {
+    aborts(|| {
+        scope(
+            pool().acquire().unwrap(),
+            |yielder, ()| {
+                loop {
+                    let _ = catch_unwind(AssertUnwindSafe(|| yielder.suspend(())));
+                }
+            },
+            |mut co: ScopedCoroutine<'_, (), (), (), _>| co.resume(()).yielded(),
+        );
+    });
+}
+
+#[test]
+fn a_body_that_does_not_end_aborts_also_when_what_it_yields_panics() {
+    aborts(|| {
+        scope(
+            pool().acquire().unwrap(),
+            |yielder, ()| {
+                for count in 0.. {
+                    let value = Yielded { panics: count == 1 };
+                    let _ = catch_unwind(AssertUnwindSafe(|| yielder.suspend(value)));
+                }
+            },
+            |mut co: ScopedCoroutine<'_, (), Yielded, (), _>| drop(co.resume(())),
+        );
+    });
 }
