@@ -122,6 +122,56 @@ fn is_not_claimed_for_other_faults() {
 }
 
 #[test]
+fn a_signal_that_was_sent_does_what_it_did_before() {
+    for (action, ends) in [(libc::SIG_DFL, true), (libc::SIG_IGN, false)] {
+        let (text, status) = child(|| {
+            // SAFETY: neither action runs any code.
+            unsafe { libc::signal(libc::SIGSEGV, action) };
+            let pool = pool();
+            let _ = pool.report_overflow();
+            // SAFETY: it has no requirements.
+            unsafe { libc::raise(libc::SIGSEGV) };
+        });
+        assert!(!text.contains("overflowed"), "{text}");
+        let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
+        assert_eq!(signal, ends.then_some(libc::SIGSEGV), "ended with {status:#x}");
+    }
+}
+
+#[test]
+fn leaves_errno_to_the_handler_before() {
+    extern "C" fn check(_: libc::c_int) {
+        // SAFETY: it has no requirements.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: it is this thread's.
+        let errno = unsafe { errno.read() };
+        // SAFETY: it ends the process.
+        unsafe { libc::_exit(errno) }
+    }
+    let (_, status) = child(|| {
+        // SAFETY: the handler does what handlers may.
+        unsafe { libc::signal(libc::SIGSEGV, check as *const () as usize) };
+        let pool = pool();
+        let _ = pool.report_overflow();
+        // So that the message cannot be written.
+        // SAFETY: no one uses it any more.
+        unsafe { libc::close(libc::STDERR_FILENO) };
+        let mut co: Co<(), (), u64> = start(&pool, |_, ()| {
+            // SAFETY: it has no requirements.
+            let errno = unsafe { libc::__errno_location() };
+            // SAFETY: it is this thread's.
+            unsafe { errno.write(77) };
+            overflow(0)
+        });
+        let _ = co.resume(());
+    });
+    assert!(
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 77,
+        "ended with {status:#x}"
+    );
+}
+
+#[test]
 fn is_reported_for_a_limited_number_of_pools() {
     let (_, status) = child(|| {
         let pools: Vec<_> = (0..65)

@@ -83,13 +83,13 @@ fn install() {
     action.sa_sigaction = handle as *const () as usize;
     // On the alternate stack, because the coroutine's has no room; every thread of the standard library has one.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // SAFETY: the mask is a place in `action`.
-    unsafe { libc::sigemptyset(&raw mut action.sa_mask) };
     // SAFETY: a zeroed sigaction is a valid one.
     let mut previous: libc::sigaction = unsafe { core::mem::zeroed() };
     // Asked first, for the new handler may be called as soon as it is there.
     // SAFETY: `previous` is a place for the answer.
     unsafe { libc::sigaction(libc::SIGSEGV, ptr::null(), &raw mut previous) };
+    // It will be called from the new one, under the mask that it counts on.
+    action.sa_mask = previous.sa_mask;
     PREVIOUS_FLAGS.store(previous.sa_flags, Ordering::Relaxed);
     PREVIOUS_HANDLER.store(previous.sa_sigaction, Ordering::Release);
     // SAFETY: it points to a sigaction, and `handle` does only what a signal handler may.
@@ -97,25 +97,36 @@ fn install() {
 }
 
 /// Tells of an overflow, then does what would have happened without this handler.
+///
+/// It calls nothing but `write`, `sigaction` and `raise`, all of which POSIX lets a signal handler call (`signal-safety(7)`), takes no
+/// lock and allocates nothing.
 extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes a valid siginfo.
     let info_ref = unsafe { &*info };
-    // SAFETY: a SIGSEGV has an address; that of one that was sent by `kill` is no guard's.
+    // What a process has sent holds its number instead of an address (`sigaction(2)`).
+    let sent = info_ref.si_code <= 0;
+    // SAFETY: a fault has an address, and of anything else it is not used.
     let address = unsafe { info_ref.si_addr() }.addr();
-    if let Some((slot, stack_size)) = find(address) {
+    if !sent && let Some((slot, stack_size)) = find(address) {
         let mut message = Message {
             bytes: [0; 256],
             len: 0,
         };
-        // The buffer holds any two numbers.
+        // The buffer holds any three numbers.
         let _ = writeln!(
             message,
             "\ncoroutine on stack {slot} of its pool has overflowed its stack of {stack_size} bytes (at {address:#x})"
         );
+        // SAFETY: it is this thread's, for as long as the thread runs.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: as above. The handler before this one may go on with the program.
+        let errno_before = unsafe { errno.read() };
         // SAFETY: the bytes are in the buffer. Nothing can be done about an error.
         unsafe { libc::write(libc::STDERR_FILENO, message.bytes.as_ptr().cast(), message.len) };
+        // SAFETY: as above.
+        unsafe { errno.write(errno_before) };
     }
-    chain(signal, info, context);
+    chain(signal, info, context, sent);
 }
 
 fn find(address: usize) -> Option<(usize, usize)> {
@@ -129,16 +140,22 @@ fn find(address: usize) -> Option<(usize, usize)> {
     })
 }
 
-fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void, sent: bool) {
     let previous = PREVIOUS_HANDLER.load(Ordering::Acquire);
     let flags = PREVIOUS_FLAGS.load(Ordering::Relaxed);
     match previous {
+        libc::SIG_IGN if sent => {}
         // The instruction faults again when this returns; ignoring a fault is not possible.
         libc::SIG_DFL | libc::SIG_IGN => {
             // SAFETY: a zeroed sigaction is the default one.
             let default: libc::sigaction = unsafe { core::mem::zeroed() };
             // SAFETY: it points to a sigaction.
             unsafe { libc::sigaction(signal, &raw const default, ptr::null_mut()) };
+            if sent {
+                // Nothing will fault again. The signal is blocked until this returns.
+                // SAFETY: it has no requirements.
+                unsafe { libc::raise(signal) };
+            }
         }
         handler if flags & libc::SA_SIGINFO != 0 => {
             type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
