@@ -3,13 +3,20 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr;
 
 use crate::unwind::{self, Payload};
 
 /// A cleanup that was [deferred](crate::Yielder::defer), to [disarm](crate::Yielder::disarm) it by.
+///
+/// It lives no longer than the coroutine's body, so that it cannot meet the cleanups of a later one on the same stack.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Deferred {
+pub struct Deferred<'a> {
     serial: u64,
+    /// Whose cleanup it is.
+    list: *const DeferList,
+    body: PhantomData<&'a DeferList>,
 }
 
 /// The cleanups of one coroutine. Empty, it is one null word.
@@ -23,22 +30,29 @@ pub(crate) struct DeferList {
 #[derive(Default)]
 struct List {
     next_serial: u64,
-    /// In order of their serials, which are unique, so that a token never finds another cleanup than its own.
+    /// In order of their serials, none of which comes twice in the life of a list.
     cleanups: Vec<(u64, Box<dyn FnOnce()>)>,
 }
 
 impl DeferList {
-    pub(crate) fn push(&self, cleanup: impl FnOnce() + 'static) -> Deferred {
+    pub(crate) fn push(&self, cleanup: impl FnOnce() + 'static) -> Deferred<'_> {
         let cleanup = Box::new(cleanup);
         let mut list = self.list.take().unwrap_or_default();
         let serial = list.next_serial;
         list.next_serial += 1;
         list.cleanups.push((serial, cleanup));
         self.list.set(Some(list));
-        Deferred { serial }
+        Deferred {
+            serial,
+            list: self,
+            body: PhantomData,
+        }
     }
 
-    pub(crate) fn remove(&self, deferred: &Deferred) -> bool {
+    pub(crate) fn remove(&self, deferred: &Deferred<'_>) -> bool {
+        if !ptr::eq(self, deferred.list) {
+            return false;
+        }
         self.with(|list| {
             let index = list
                 .cleanups
@@ -51,7 +65,7 @@ impl DeferList {
 
     /// Runs the cleanups that `f` leaves behind, after it.
     pub(crate) fn scope<T>(&self, f: impl FnOnce() -> T) -> T {
-        struct Guard<'a>(&'a DeferList, usize);
+        struct Guard<'a>(&'a DeferList, u64);
         impl Drop for Guard<'_> {
             fn drop(&mut self) {
                 if let Err(payload) = self.0.run(self.1) {
@@ -59,7 +73,7 @@ impl DeferList {
                 }
             }
         }
-        let _guard = Guard(self, self.len());
+        let _guard = Guard(self, self.with(|list| Some(list.next_serial)).unwrap_or_default());
         f()
     }
 
@@ -77,19 +91,15 @@ impl DeferList {
         result
     }
 
-    /// Runs the cleanups from the last down to number `first`, and gives the first panic of them.
-    fn run(&self, first: usize) -> Result<(), Payload> {
+    /// Runs the cleanups from the last down to the one with serial `first`, and gives the first panic of them.
+    fn run(&self, first: u64) -> Result<(), Payload> {
         let mut result = Ok(());
-        while self.len() > first {
-            let cleanup = self.with(|list| list.cleanups.pop());
-            let ran = unwind::catch(|| cleanup.map(|(_, cleanup)| cleanup()));
-            result = result.and(ran.map(drop));
+        while let Some((_, cleanup)) =
+            self.with(|list| list.cleanups.pop_if(|(serial, _)| *serial >= first))
+        {
+            result = result.and(unwind::catch(cleanup));
         }
         result
-    }
-
-    fn len(&self) -> usize {
-        self.with(|list| Some(list.cleanups.len())).unwrap_or_default()
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut List) -> Option<T>) -> Option<T> {

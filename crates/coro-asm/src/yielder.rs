@@ -100,15 +100,15 @@ impl<Input, Yield> Yielder<Input, Yield> {
     ///
     /// A value with a destructor does the same for one frame; this is for functions that acquire something for the rest of
     /// the coroutine's life. One allocation each, constant time.
-    pub fn defer(&self, cleanup: impl FnOnce() + 'static) -> Deferred {
+    pub fn defer(&self, cleanup: impl FnOnce() + 'static) -> Deferred<'_> {
         self.deferred.push(cleanup)
     }
 
-    /// Drops a deferred cleanup without running it. Tells whether it was still there.
+    /// Drops a deferred cleanup without running it. Tells whether it was still there, which that of another coroutine never is.
     ///
     /// Logarithmic in the number of cleanups.
     #[expect(clippy::needless_pass_by_value, reason = "a deferral can be taken back once")]
-    pub fn disarm(&self, deferred: Deferred) -> bool {
+    pub fn disarm(&self, deferred: Deferred<'_>) -> bool {
         self.deferred.remove(&deferred)
     }
 

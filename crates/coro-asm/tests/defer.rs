@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use common::{Co, DropCount, pool, start};
-use coro_asm::{CoroutineState, Stack, Yielder};
+use coro_asm::{CoroutineState, Stack, Yielder, scope};
 
 /// What happened, in order.
 #[derive(Clone, Default)]
@@ -182,6 +182,42 @@ fn a_disarmed_cleanup_is_dropped_and_never_another_one() {
     assert_eq!(co.resume(()), CoroutineState::Complete(()));
     assert_eq!(log.taken(), ["scoped", "last", "third", "first"]);
     assert_eq!(drops.get(), 1);
+}
+
+#[test]
+fn a_coroutine_cannot_disarm_the_cleanup_of_another() {
+    let (pool, log) = (pool(), Log::default());
+    let (other_pool, inner) = (common::pool(), log.clone());
+    let mut outer: Co<(), (), ()> = start(&pool, move |outer, ()| {
+        let cleanup = outer.defer(inner.note("outer"));
+        scope(
+            other_pool.acquire().unwrap(),
+            |yielder: &Yielder<(), ()>, ()| {
+                yielder.defer(inner.note("inner"));
+                assert!(!yielder.disarm(cleanup));
+            },
+            |mut co| co.resume(()).complete(),
+        );
+    });
+    assert_eq!(outer.resume(()), CoroutineState::Complete(()));
+    assert_eq!(log.taken(), ["inner", "outer"]);
+}
+
+#[test]
+fn a_scope_runs_its_own_cleanups_also_after_one_outside_was_disarmed() {
+    let (pool, log) = (pool(), Log::default());
+    let inner = log.clone();
+    let mut co: Co<(), (), ()> = start(&pool, move |yielder, ()| {
+        yielder.defer(inner.note("outside"));
+        let disarmed = yielder.defer(inner.note("disarmed"));
+        yielder.defer_scope(|| {
+            yielder.defer(inner.note("inside"));
+            assert!(yielder.disarm(disarmed));
+        });
+        assert_eq!(inner.taken(), ["inside"]);
+    });
+    assert_eq!(co.resume(()), CoroutineState::Complete(()));
+    assert_eq!(log.taken(), ["outside"]);
 }
 
 #[test]
