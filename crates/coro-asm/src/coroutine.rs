@@ -209,6 +209,21 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
         self.resume(input)
     }
 
+    /// Has the processor fetch what a resume of this coroutine touches first on its stack, without waiting for it.
+    ///
+    /// For a scheduler that knows its run queue, such as the events of one `epoll_wait`: while it resumes one coroutine it
+    /// prefetches the one that comes some four places later. Worth it where so many are resumed in turn that a stack has
+    /// left the caches by the time its turn comes, which is from some ten thousand coroutines on. Below that it is a loss: the
+    /// handle is read twice.
+    ///
+    /// Two instructions, which neither fault nor change anything, whatever state the coroutine is in.
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        // SAFETY: `frame::place` has prepared this stack for these types.
+        let link_base = unsafe { frame::link_base::<Input, Yield>(self.stack.base()) };
+        raw::prefetch(self.context, link_base);
+    }
+
     /// Whether the body has returned or panicked, so that nothing is left to resume.
     #[inline]
     pub const fn is_complete(&self) -> bool {

@@ -94,8 +94,7 @@ impl DeferList {
     /// Runs the cleanups from the last down to the one with serial `first`, and gives the first panic of them.
     fn run(&self, first: u64) -> Result<(), Payload> {
         let mut result = Ok(());
-        while let Some((_, cleanup)) =
-            self.with(|list| list.cleanups.pop_if(|(serial, _)| *serial >= first))
+        while let Some((_, cleanup)) = self.with(|list| list.cleanups.pop_if(|(serial, _)| *serial >= first))
         {
             result = result.and(unwind::catch(cleanup));
         }

@@ -117,6 +117,12 @@ impl<Input, Yield, Return, S: Stack> ScopedCoroutine<'_, Input, Yield, Return, S
         self.coroutine.resume(input)
     }
 
+    /// Has the processor fetch what a resume touches first, see [`Coroutine::prefetch`].
+    #[inline(always)]
+    pub fn prefetch(&self) {
+        self.coroutine.prefetch();
+    }
+
     /// Whether the body has returned or panicked, so that nothing is left to resume.
     #[inline]
     pub fn is_complete(&self) -> bool {

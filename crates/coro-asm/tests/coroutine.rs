@@ -3,9 +3,11 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 use common::{Co, DropCount, pool, start};
+use coro_asm::raw::{self, Context, Link, Word};
 use coro_asm::{Coroutine, CoroutineState, HeapStack, Stack};
 
 #[test]
@@ -359,6 +361,32 @@ fn a_stack_too_small_is_refused_with_its_size() {
 fn the_handle_is_four_words_with_a_niche() {
     assert_eq!(size_of::<Co<u64, u64, u64>>(), 32);
     assert_eq!(size_of::<Option<Co<u64, u64, u64>>>(), 32);
+}
+
+#[test]
+fn prefetching_changes_nothing_in_any_state() {
+    let pool = pool();
+    let mut co: Co<u32, u32, u32> = start(&pool, |yielder, n| yielder.suspend(n + 1) + 1);
+    co.prefetch();
+    assert!(!co.is_started());
+    assert_eq!(co.resume(1), CoroutineState::Yielded(2));
+    co.prefetch();
+    assert_eq!(co.resume(5), CoroutineState::Complete(6));
+    co.prefetch();
+    assert!(co.is_complete());
+}
+
+#[test]
+fn prefetching_memory_that_is_gone_does_not_fault() {
+    unsafe extern "C" fn entry(value: Word, _: NonNull<Link>, _: usize) -> Word {
+        value
+    }
+    let pool = pool();
+    let base = pool.acquire().unwrap().base();
+    // SAFETY: the stack is the pool's alone, and the context is never resumed.
+    let context = unsafe { Context::new(base, entry) };
+    drop(pool);
+    raw::prefetch(context, base);
 }
 
 #[test]

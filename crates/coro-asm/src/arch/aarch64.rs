@@ -10,16 +10,16 @@
 //!
 //! ```text
 //!   base ->  +------------------------+  16-byte aligned
+//!            | address of the link    |  link + 32
+//!            | saved x19              |  link + 24
+//!            | saved x29              |  link + 16
 //!            | pc inside `entry`      |  link + 8
 //!   link ->  | sp of the last resumer |  stale while suspended
 //!            +------------------------+
 //!            | payload (body, result) |  may be absent
 //!            +------------------------+
 //!            | frames of the body     |
-//!            +------------------------+
-//!            | saved x19              |
-//!   sp   ->  | saved x29              |  pc = label 2 in `suspend`
-//!            +------------------------+
+//!   sp   ->  +------------------------+  pc = label 2 in `suspend`
 //! ```
 //!
 //! # A running coroutine, and its resumer
@@ -27,6 +27,9 @@
 //! ```text
 //!            coroutine's stack                        resumer's stack
 //!   base ->  +------------------------+               +------------------------+
+//!            | address of the link    |               |                        |
+//!            | unset                  |               |                        |
+//!            | unset                  |               |                        |
 //!            | pc inside `entry`      |               | frame that resumed     |
 //!   link ->  | parent sp -------------+------+        +------------------------+ <- CFA, as `entry` tells
 //!            +------------------------+      |        | (padding)              |    the unwinder
@@ -41,6 +44,9 @@
 //!
 //! ```text
 //!   base ->  +------------------------+
+//!            | address of the link    |  link + 32
+//!            | unset                  |
+//!            | unset                  |
 //!            | unset                  |
 //!   link ->  | entry function         |  this word becomes the parent sp
 //!            +------------------------+
@@ -112,19 +118,20 @@ pub(crate) unsafe fn resume(
 /// | x2       | set to own sp      | own sp                     |
 /// | x3       | set to label 2     | label 2                    |
 /// | x4       | parent sp          | set to the new parent sp   |
-/// | x5       |                    | link                       |
+/// | x5       | link               | link                       |
 ///
 /// # Safety
-/// - `parent` is the parent sp of the coroutine whose stack this code runs on.
+/// - `link` is that of the coroutine whose stack this code runs on, and `parent` its parent sp.
 #[inline(always)]
-pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize) {
-    let (new_parent, out, signal);
+pub(crate) unsafe fn suspend(link: usize, parent: usize, value: Word) -> (usize, usize, Word, usize) {
+    let (same_link, new_parent, out, signal);
     // SAFETY: at `parent` stands the frame record that this resume pushed, with the return address of its
-    // call. Own x29 and x19 lie at the sp that goes out in x2 and comes back in x2, so they are popped from where they
-    // were pushed. Every other register that the ABI preserves is declared as clobbered.
+    // call. The stack pointer goes out in x2 and comes back in x2. Own x29 and x19 are kept in the link, of which every
+    // resume gives the address, and where nobody else writes: a coroutine is suspended at one place at a time. Every other
+    // register that the ABI preserves is declared as clobbered.
     unsafe {
         asm!(
-            "stp x29, x19, [sp, #-16]!",
+            "stp x29, x19, [x5, #16]",
             "adr x3, 2f",
             "mov x2, sp",
             "mov sp, x4",
@@ -136,16 +143,24 @@ pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize)
             "mov x4, sp",
             "str x4, [x5]",
             "mov sp, x2",
-            "ldp x29, x19, [sp], #16",
+            "ldp x29, x19, [x5, #16]",
             inlateout("x0") value => out,
             lateout("x1") signal,
             inlateout("x4") parent => new_parent,
+            inlateout("x5") link => same_link,
             lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _, lateout("x24") _,
             lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
             clobber_abi("C"),
         );
     }
-    (new_parent, out, signal)
+    (same_link, new_parent, out, signal)
+}
+
+/// Starts to fetch the cache line at `address`, which may be any: a prefetch never faults.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const u8) {
+    // SAFETY: it changes no register and no memory (Arm Architecture Reference Manual, PRFM).
+    unsafe { asm!("prfm pldl1keep, [{}]", in(reg) address, options(readonly, nostack, preserves_flags)) };
 }
 
 /// The address of [`entry`].

@@ -164,12 +164,15 @@ fn start(entry: Entry, link: NonNull<Link>) -> *const Channel {
 ///
 /// # Safety
 /// - As for the other architectures.
-pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize) {
+pub(crate) unsafe fn suspend(link: usize, parent: usize, value: Word) -> (usize, usize, Word, usize) {
     // SAFETY: the link holds the address of the channel, which lives until the coroutine is finished.
     let channel = unsafe { &*ptr::with_exposed_provenance::<Channel>(parent) };
     let (word, signal) = channel.switch(Side::Coroutine, value, 0);
-    (parent, word, signal)
+    (link, parent, word, signal)
 }
+
+/// A switch to another thread waits for more than a cache line.
+pub(crate) fn prefetch(_address: *const u8) {}
 
 /// What a fresh context has for a program counter.
 pub(crate) fn entry_pc() -> usize {

@@ -8,16 +8,16 @@
 //!
 //! ```text
 //!   base ->  +------------------------+  16-byte aligned
+//!            | address of the link    |  link + 32
+//!            | saved rbp              |  link + 24
+//!            | saved rbx              |  link + 16
 //!            | pc inside `entry`      |  link + 8
 //!   link ->  | sp of the last resumer |  stale while suspended
 //!            +------------------------+
 //!            | payload (body, result) |  may be absent
 //!            +------------------------+
 //!            | frames of the body     |
-//!            +------------------------+
-//!            | saved rbp              |
-//!   sp   ->  | saved rbx              |  pc = label 2 in `suspend`
-//!            +------------------------+
+//!   sp   ->  +------------------------+  pc = label 2 in `suspend`
 //! ```
 //!
 //! # A running coroutine, and its resumer
@@ -25,6 +25,9 @@
 //! ```text
 //!            coroutine's stack                        resumer's stack
 //!   base ->  +------------------------+               +------------------------+
+//!            | address of the link    |               |                        |
+//!            | unset                  |               |                        |
+//!            | unset                  |               |                        |
 //!            | pc inside `entry`      |               | frame that resumed     |
 //!   link ->  | parent sp -------------+------+        +------------------------+ <- CFA of that frame's
 //!            +------------------------+      |        | saved rbx              |    code, as `entry` tells
@@ -39,6 +42,9 @@
 //!
 //! ```text
 //!   base ->  +------------------------+
+//!            | address of the link    |  link + 32
+//!            | unset                  |
+//!            | unset                  |
 //!            | unset                  |
 //!   link ->  | entry function         |  this word becomes the parent sp
 //!            +------------------------+
@@ -103,20 +109,21 @@ pub(crate) unsafe fn resume(
 /// | rcx      | set to label 2     | label 2                    |
 /// | rdi      | value              | value                      |
 /// | rsi      |                    | signal                     |
-/// | r8       |                    | link                       |
+/// | r8       | link               | link                       |
 ///
 /// # Safety
-/// - `parent` is the parent sp of the coroutine whose stack this code runs on.
+/// - `link` is that of the coroutine whose stack this code runs on, and `parent` its parent sp.
 #[inline(always)]
-pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize) {
-    let (new_parent, out, signal);
+pub(crate) unsafe fn suspend(link: usize, parent: usize, value: Word) -> (usize, usize, Word, usize) {
+    let (same_link, new_parent, out, signal);
     // SAFETY: at `parent` stand the rbp that this resume pushed and the return address of its call.
-    // Own rbx and rbp lie at the sp that goes out in rdx and comes back in rdx, so they are popped from where they
-    // were pushed. Every other register that the ABI preserves is declared as clobbered.
+    // The stack pointer goes out in rdx and comes back in rdx. Own rbx and rbp are kept in the link, of which every resume
+    // gives the address, and where nobody else writes: a coroutine is suspended at one place at a time. Every other register
+    // that the ABI preserves is declared as clobbered.
     unsafe {
         asm!(
-            "push rbp",
-            "push rbx",
+            "mov [r8 + 16], rbx",
+            "mov [r8 + 24], rbp",
             "lea rcx, [rip + 2f]",
             "mov rdx, rsp",
             "mov rsp, rax",
@@ -127,16 +134,24 @@ pub(crate) unsafe fn suspend(parent: usize, value: Word) -> (usize, Word, usize)
             "mov [r8], rsp",
             "mov rax, rsp",
             "mov rsp, rdx",
-            "pop rbx",
-            "pop rbp",
+            "mov rbx, [r8 + 16]",
+            "mov rbp, [r8 + 24]",
             inlateout("rax") parent => new_parent,
             inlateout("rdi") value => out,
             lateout("rsi") signal,
+            inlateout("r8") link => same_link,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    (new_parent, out, signal)
+    (same_link, new_parent, out, signal)
+}
+
+/// Starts to fetch the cache line at `address`, which may be any: a prefetch never faults.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const u8) {
+    // SAFETY: it changes no register and no memory (Intel SDM volume 2, PREFETCHh).
+    unsafe { asm!("prefetcht0 [{}]", in(reg) address, options(readonly, nostack, preserves_flags)) };
 }
 
 /// The address of [`entry`].
