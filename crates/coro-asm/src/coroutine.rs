@@ -219,9 +219,9 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// Two instructions, which neither fault nor change anything, whatever state the coroutine is in.
     #[inline(always)]
     pub fn prefetch(&self) {
-        // SAFETY: `frame::place` has prepared this stack for these types.
-        let link_base = unsafe { frame::link_base::<Input, Yield>(self.stack.base()) };
-        raw::prefetch(self.context, link_base);
+        // SAFETY: `frame::place` has found room for it.
+        let yielder = unsafe { frame::yielder::<Input, Yield>(&*self.stack) };
+        raw::prefetch_linked(self.context, yielder.as_ptr().cast());
     }
 
     /// Whether the body has returned or panicked, so that nothing is left to resume.
@@ -277,13 +277,12 @@ impl<Input, Yield, Return, S: Stack> Coroutine<Input, Yield, Return, S> {
     /// - `value` is an encoded `Input` if `signal` is `RUN`.
     #[inline(always)]
     unsafe fn switch(&self, value: Word, signal: usize) -> (Context, Word) {
-        let base = self.stack.base();
-        // SAFETY: `frame::place` has prepared this stack for these types.
-        let link_base = unsafe { frame::link_base::<Input, Yield>(base) };
+        // SAFETY: `frame::place` has found room for it.
+        let yielder = unsafe { frame::yielder::<Input, Yield>(&*self.stack) };
         let on_hold = asan::resuming(&*self.stack);
-        // SAFETY: this is the base for which the context was made, on the one thread that can reach this handle; the rest is
+        // SAFETY: this is the link with which the context was made, on the one thread that can reach this handle; the rest is
         // the caller's promise.
-        let back = unsafe { raw::resume(self.context, link_base, value, signal) };
+        let back = unsafe { raw::resume_linked(self.context, yielder.cast(), value, signal) };
         asan::returned(on_hold);
         back
     }

@@ -1,17 +1,21 @@
-//! What a coroutine keeps at the top of its stack, and the function at its root.
+//! What a coroutine keeps beside its frames, and the function at its root.
 //!
 //! ```text
-//!   base ->  +------------------------+
-//!            | deferred cleanups      |  only with `alloc`
-//!            | link                   |  <- the yielder
-//!            +------------------------+
-//!            | slot                   |  the body before it runs, its outcome afterwards
-//!            +------------------------+
-//!            | frames                 |
+//!                                             where the stack has a record apart:
+//!
+//!   base ->  +------------------------+                  +------------------------+
+//!            | deferred cleanups      |                  | deferred cleanups      |
+//!            | link                   |  <- the yielder  | link                   |
+//!            +------------------------+                  +------------------------+
+//!            | slot                   |                   on the stack there is only
+//!            +------------------------+        base ->   +------------------------+
+//!            | frames                 |                  | slot                   |
+//!                                                        +------------------------+
+//!                                                        | frames                 |
 //! ```
 //!
-//! The link comes first, at a distance from the base that does not depend on the body: a handle, which does not
-//! know the body's type, tells each resume where it is.
+//! The slot holds the body before it runs, and its outcome afterwards. The link comes before it, at a distance from the
+//! base that does not depend on the body: a handle, which does not know the body's type, tells each resume where it is.
 
 use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
@@ -21,7 +25,7 @@ use crate::asan;
 use crate::defer::DeferList;
 use crate::raw::{Context, Link, Word};
 use crate::signal::RUN;
-use crate::stack::{ALIGNMENT, Stack};
+use crate::stack::{ALIGNMENT, ControlRecord, Stack};
 use crate::transfer::decode;
 use crate::unwind::{self, Payload};
 use crate::yielder::Yielder;
@@ -45,18 +49,18 @@ impl<F, Return> Slot<F, Return> {
 
     const SIZE: usize = size_of::<Self>().next_multiple_of(ALIGNMENT);
 
-    /// The slot below a link.
+    /// The slot below `top`, which is aligned to 16 bytes.
     ///
     /// # Safety
-    /// - The memory below the link reaches down by [`Self::SIZE`] and the alignment, without its least of 16.
+    /// - The memory below it reaches down by [`Self::SIZE`] and the alignment, without its least of 16.
     #[inline(always)]
-    unsafe fn below(link: NonNull<Link>) -> NonNull<Self> {
+    unsafe fn below(top: NonNull<u8>) -> NonNull<Self> {
         let misalignment = match Self::ALIGNMENT {
-            ALIGNMENT => 0, // A link is.
-            alignment => (link.addr().get() - Self::SIZE) % alignment,
+            ALIGNMENT => 0, // `top` is.
+            alignment => (top.addr().get() - Self::SIZE) % alignment,
         };
         // SAFETY: the caller's promise.
-        unsafe { link.cast::<u8>().sub(Self::SIZE + misalignment) }.cast()
+        unsafe { top.sub(Self::SIZE + misalignment) }.cast()
     }
 }
 
@@ -75,13 +79,18 @@ where
 {
     let base = stack.base();
     let room = base.addr().get() - stack.limit().addr().get();
-    let overhead = size_of::<Yielder<Input, Yield>>() + Slot::<F, Return>::SIZE;
-    let wanted = overhead + (Slot::<F, Return>::ALIGNMENT - ALIGNMENT) + MIN_ROOM;
+    let of_yielder = match stack.record() {
+        Some(_) => 0,
+        None => yielder_size::<Input, Yield>(),
+    };
+    let wanted = of_yielder + Slot::<F, Return>::SIZE + (Slot::<F, Return>::ALIGNMENT - ALIGNMENT) + MIN_ROOM;
     if room < wanted {
         too_small(room, wanted);
     }
     // SAFETY: `room` covers this, so it stays inside the stack.
-    let yielder = unsafe { base.cast::<Yielder<Input, Yield>>().sub(1) };
+    let yielder = unsafe { yielder::<Input, Yield>(stack) };
+    // SAFETY: as above.
+    let top = unsafe { base.sub(of_yielder) };
     asan::renewed(stack);
     // SAFETY: the place lies in the yielder.
     let parent = unsafe { &raw mut (*yielder.as_ptr()).parent };
@@ -95,24 +104,35 @@ where
         unsafe { deferred.write(DeferList::default()) };
     }
     // SAFETY: `room` covers this, too.
-    let slot = unsafe { Slot::<F, Return>::below(yielder.cast()) };
+    let slot = unsafe { Slot::<F, Return>::below(top) };
     // SAFETY: it is aligned and unused, and a body fits.
     unsafe { slot.cast::<F>().write(body) };
-    // SAFETY: the yielder that belongs there has its place.
-    let link_base = unsafe { link_base::<Input, Yield>(base) };
-    // SAFETY: the base, the sizes of a yielder and a link, and the slot's place are multiples of 16, and the slot is below
-    // the link. The memory below is the stack's, by the caller's promise; a stack is not used by two threads.
-    unsafe { Context::with_frames_below(slot.cast(), link_base, root::<F, Input, Yield, Return>) }
+    // SAFETY: the base, the rounded size of a yielder and the slot's place are multiples of 16. The link begins the yielder, whose
+    // memory is the stack's or a record's, and so is used by nothing else. The memory below the slot is the stack's, by the
+    // caller's promise; a stack is not used by two threads.
+    unsafe { Context::with_link(yielder.cast(), slot.cast(), root::<F, Input, Yield, Return>) }
 }
 
-/// The end of the link on a stack with this base.
+/// The bytes that a yielder takes on a stack without a record apart.
+const fn yielder_size<Input, Yield>() -> usize {
+    size_of::<Yielder<Input, Yield>>().next_multiple_of(ALIGNMENT)
+}
+
+/// The place of the yielder of a coroutine on this stack; its link begins it.
 ///
 /// # Safety
-/// - [`place`] has prepared, or is preparing, that stack for these types.
+/// - The stack has room for it.
 #[inline(always)]
-pub(crate) unsafe fn link_base<Input, Yield>(base: NonNull<u8>) -> NonNull<u8> {
-    // SAFETY: a yielder ends at the base, and a link begins it.
-    unsafe { base.sub(size_of::<Yielder<Input, Yield>>() - Context::RESERVED) }
+pub(crate) unsafe fn yielder<Input, Yield>(stack: &impl Stack) -> NonNull<Yielder<Input, Yield>> {
+    const {
+        assert!(size_of::<Yielder<Input, Yield>>() == size_of::<ControlRecord>());
+        assert!(align_of::<Yielder<Input, Yield>>() == align_of::<ControlRecord>());
+    }
+    match stack.record() {
+        Some(record) => record.cast(),
+        // SAFETY: the caller's promise.
+        None => unsafe { stack.base().sub(yielder_size::<Input, Yield>()) }.cast(),
+    }
 }
 
 /// The first function of a coroutine: runs the body and leaves its outcome in the slot.
@@ -148,8 +168,10 @@ where
 {
     // SAFETY: as in `root`.
     let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
-    // SAFETY: `place` has made it there.
-    let slot = unsafe { Slot::<F, Return>::below(link) };
+    // SAFETY: the link lives as long as the coroutine, and only shared references to it are made.
+    let top = unsafe { link.as_ref() }.top_of_frames();
+    // SAFETY: the address of a slot, below which `place` has the frames begin, is not null.
+    let slot = unsafe { NonNull::new_unchecked(top) }.cast::<Slot<F, Return>>();
     // SAFETY: the body is at the slot's start, and is read this one time.
     let body = unsafe { slot.cast::<F>().read() };
     let place = slot.cast::<Result<Return, Payload>>();

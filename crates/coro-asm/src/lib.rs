@@ -35,8 +35,8 @@ pub use defer::Deferred;
 pub use scope::{ScopedCoroutine, scope};
 #[cfg(feature = "alloc")]
 pub use stack::HeapStack;
+pub use stack::{ControlRecord, Stack, StaticStack};
 #[cfg(feature = "std")]
 pub use stack::{GuardKind, PoolStats, PooledStack, StackError, StackPool, StackPoolConfig};
-pub use stack::{Stack, StaticStack};
 pub use state::CoroutineState;
 pub use yielder::Yielder;

@@ -51,23 +51,31 @@ pub type Word = MaybeUninit<*mut ()>;
 /// An unwinding panic must not leave it; `extern "C"` makes that an abort.
 pub type Entry = unsafe extern "C" fn(value: Word, link: NonNull<Link>, signal: usize) -> Word;
 
-/// The record at the start of a coroutine's stack that leads to its resumer.
+/// The record that leads from a coroutine to its resumer, at the start of its stack or apart from it.
 ///
 /// It begins with a frame record: the resumer's stack pointer and an address in this crate's code. Behind that a suspended
-/// coroutine keeps the registers of which no compiler can be told that a switch changes them. 48 bytes; a switch touches
-/// nothing else of the stack, so it is best to have them in one cache line.
-#[repr(C, align(16))]
+/// coroutine keeps the registers of which no compiler can be told that a switch changes them. A switch touches no other
+/// memory of the coroutine's, so it is best to have all of this in one cache line.
+#[repr(C)]
 pub struct Link {
     /// An address, for the compiler knows a number again where it does not know a pointer.
     parent: Cell<usize>,
     return_pc: usize,
-    /// Written by [`suspend`]'s assembly, and read back by it.
-    saved: [Cell<usize>; 2],
+    /// Written by [`suspend`]'s assembly, and read back by it. Before the first suspension the first holds the top of the frames.
+    saved: [Cell<*mut u8>; 2],
     /// Where this record is; exposed. The code that resumes knows that, too, and gives it to the coroutine in a register.
-    /// [`suspend`] tells the compiler that the two are one, so that it need not read this again from a cold stack.
+    /// [`suspend`] tells the compiler that the two are one, so that it need not read this again from cold memory.
     address: usize,
     /// Neither `Send` nor `Sync`.
     stacks: PhantomData<*mut u8>,
+}
+
+impl Link {
+    /// Where the frames of a coroutine begin that has not suspended yet.
+    #[inline(always)]
+    pub(crate) fn top_of_frames(&self) -> *mut u8 {
+        self.saved[0].get()
+    }
 }
 
 impl fmt::Debug for Link {
@@ -88,13 +96,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// The bytes that a fresh context takes below `base`.
-    pub const RESERVED: usize = size_of::<Link>();
+    /// The bytes that a fresh context takes below `base`: a [`Link`], rounded up to 16.
+    pub const RESERVED: usize = size_of::<Link>().next_multiple_of(16);
 
     /// Prepares a stack so that the first [`resume`] calls `entry`.
     ///
-    /// Writes a [`Link`] of [`Self::RESERVED`] bytes below `base`; memory from `base` upwards is not touched, so data
-    /// for `entry` can stand there: it finds it behind its link.
+    /// Writes a [`Link`], [`Self::RESERVED`] bytes below `base`; memory from `base` upwards is not touched, so data
+    /// for `entry` can stand there: it finds it so many bytes behind its link.
     ///
     /// # Safety
     /// - `base` is aligned to 16 bytes.
@@ -104,25 +112,27 @@ impl Context {
     #[inline]
     pub unsafe fn new(base: NonNull<u8>, entry: Entry) -> Self {
         // SAFETY: the caller owns the memory below `base`.
-        let link = unsafe { base.sub(Self::RESERVED) };
+        let link = unsafe { link_below(base) };
         // SAFETY: the caller's promise; nothing lies between the link and the frames.
-        unsafe { Self::with_frames_below(link, base, entry) }
+        unsafe { Self::with_link(link, link.cast(), entry) }
     }
 
-    /// As [`Self::new`], but the frames begin at `top`, so that data for `entry` can stand between them and the link.
+    /// As [`Self::new`], but the frames begin at `top`, wherever the link is.
     ///
     /// # Safety
-    /// - As for [`Self::new`].
-    /// - `top` is aligned to 16 bytes, and not above the link in the same memory.
+    /// - As for [`Self::new`], of `top` instead of `base`.
+    /// - `link` is aligned, its memory is writable and used by nothing else for as long as the stack.
     #[inline]
-    pub(crate) unsafe fn with_frames_below(top: NonNull<u8>, base: NonNull<u8>, entry: Entry) -> Self {
-        // SAFETY: the caller owns the memory below `base`.
-        let link = unsafe { base.cast::<Link>().sub(1) };
+    pub(crate) unsafe fn with_link(link: NonNull<Link>, top: NonNull<u8>, entry: Entry) -> Self {
+        // SAFETY: the field lies in the record.
+        let saved = unsafe { &raw mut (*link.as_ptr()).saved };
+        // SAFETY: it is writable and aligned.
+        unsafe { saved.cast::<*mut u8>().write(top.as_ptr()) };
         // SAFETY: the field lies in the record.
         let address = unsafe { &raw mut (*link.as_ptr()).address };
-        // SAFETY: it is writable, and aligned like `base`, for the size of a link is a multiple of its alignment.
+        // SAFETY: it is writable and aligned.
         unsafe { address.write(link.as_ptr().expose_provenance()) };
-        // SAFETY: as above.
+        // SAFETY: the first word of the record is, too.
         unsafe { link.cast::<Entry>().write(entry) };
         Self {
             sp: top,
@@ -172,10 +182,26 @@ impl Context {
 #[inline(always)]
 pub unsafe fn resume(context: Context, base: NonNull<u8>, value: Word, signal: usize) -> (Context, Word) {
     // SAFETY: `Context::new` made a link there.
-    let link = unsafe { base.cast::<Link>().sub(1) }.as_ptr();
-    // SAFETY: the caller gives a context that a switch left or `Context::new` made, for the first time, and its link.
-    let (sp, pc, word) = unsafe { arch::resume(link, context.sp.as_ptr(), context.pc, value, signal) };
-    // SAFETY: a stack pointer is an address in the coroutine's stack, which is not null.
+    let link = unsafe { link_below(base) };
+    // SAFETY: the caller's promise.
+    unsafe { resume_linked(context, link, value, signal) }
+}
+
+/// As [`resume`], of a coroutine with this link.
+///
+/// # Safety
+/// - As for [`resume`], of a context that was made with `link`.
+#[inline(always)]
+pub(crate) unsafe fn resume_linked(
+    context: Context,
+    link: NonNull<Link>,
+    value: Word,
+    signal: usize,
+) -> (Context, Word) {
+    // SAFETY: the caller gives a context that a switch left or `Context` made, for the first time, and its link.
+    let (sp, pc, word) =
+        unsafe { arch::resume(link.as_ptr(), context.sp.as_ptr(), context.pc, value, signal) };
+    // SAFETY: a stack pointer is an address in the coroutine's stack or that of its link, which are not null.
     let sp = unsafe { NonNull::new_unchecked(sp) };
     (Context { sp, pc }, word)
 }
@@ -201,15 +227,31 @@ pub unsafe fn suspend(link: NonNull<Link>, value: Word) -> (Word, usize) {
     (word, signal)
 }
 
-/// Has the processor fetch the two cache lines that a [`resume`] of `context` touches first: that of its [`Link`] and that of
-/// the lowest frame. Does not wait for them.
+/// Has the processor fetch the cache lines of a coroutine that a [`resume`] touches first: that of its [`Link`], and that of the
+/// lowest frame, which the body will need. Does not wait for them.
 ///
 /// For a scheduler that knows what it will resume next; see [`Coroutine::prefetch`](crate::Coroutine::prefetch) for when it
 /// pays. Any `context` and `base` will do, also those of a coroutine that is no more, for nothing is read.
 #[inline(always)]
 pub fn prefetch(context: Context, base: NonNull<u8>) {
-    arch::prefetch(base.as_ptr().wrapping_sub(Context::RESERVED));
+    prefetch_linked(context, base.as_ptr().wrapping_sub(Context::RESERVED).cast());
+}
+
+/// As [`prefetch`], of a coroutine with this link.
+#[inline(always)]
+pub(crate) fn prefetch_linked(context: Context, link: *const Link) {
+    arch::prefetch(link.cast());
     arch::prefetch(context.sp.as_ptr());
+}
+
+/// The link that [`Context::new`] makes.
+///
+/// # Safety
+/// - The memory below `base` is a stack's.
+#[inline(always)]
+unsafe fn link_below(base: NonNull<u8>) -> NonNull<Link> {
+    // SAFETY: the caller's promise.
+    unsafe { base.sub(Context::RESERVED) }.cast()
 }
 
 /// Whether this thread runs on a CET shadow stack (x86_64) or a guarded control stack (AArch64).

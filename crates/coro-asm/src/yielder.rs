@@ -22,7 +22,7 @@ use crate::transfer::{decode, encode};
 use crate::unwind;
 
 /// What the body of a [`Coroutine`](crate::Coroutine) suspends itself by.
-#[repr(C, align(16))]
+#[repr(C)]
 pub struct Yielder<Input, Yield> {
     /// First, so that a pointer to a yielder is one to its link.
     link: Link,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use common::{Co, DropCount, pool, start};
 use coro_asm::raw::{self, Context, Link, Word};
-use coro_asm::{Coroutine, CoroutineState, HeapStack, Stack};
+use coro_asm::{ControlRecord, Coroutine, CoroutineState, HeapStack, Stack};
 
 #[test]
 fn generates_fibonacci_numbers() {
@@ -358,9 +358,91 @@ fn a_stack_too_small_is_refused_with_its_size() {
 }
 
 #[test]
-fn the_handle_is_four_words_with_a_niche() {
-    assert_eq!(size_of::<Co<u64, u64, u64>>(), 32);
-    assert_eq!(size_of::<Option<Co<u64, u64, u64>>>(), 32);
+fn the_handle_is_three_words_with_a_niche() {
+    assert_eq!(size_of::<Co<u64, u64, u64>>(), 24);
+    assert_eq!(size_of::<Option<Co<u64, u64, u64>>>(), 24);
+}
+
+/// A stack whose record is apart from it.
+struct WithRecord {
+    stack: HeapStack,
+    record: NonNull<ControlRecord>,
+}
+
+impl WithRecord {
+    fn new(size: usize) -> Self {
+        Self {
+            // SAFETY: the bodies below need a fraction of this, in a debug build too.
+            stack: unsafe { HeapStack::new(size) },
+            record: NonNull::from(Box::leak(Box::new(ControlRecord::new()))),
+        }
+    }
+}
+
+impl Drop for WithRecord {
+    fn drop(&mut self) {
+        // SAFETY: it came from `Box::leak` and is freed once.
+        drop(unsafe { Box::from_raw(self.record.as_ptr()) });
+    }
+}
+
+// SAFETY: the heap stack's promises hold for it here, too. The record is an allocation of its own, which lives until the drop.
+unsafe impl Stack for WithRecord {
+    fn base(&self) -> NonNull<u8> {
+        self.stack.base()
+    }
+
+    fn limit(&self) -> NonNull<u8> {
+        self.stack.limit()
+    }
+
+    fn record(&self) -> Option<NonNull<ControlRecord>> {
+        Some(self.record)
+    }
+}
+
+#[test]
+fn a_record_may_stand_apart_from_the_stack() {
+    #[repr(align(128))]
+    struct Aligned(u64);
+    let (guard, drops) = DropCount::new();
+    let body = Aligned(5);
+    let mut co = Coroutine::with_stack(WithRecord::new(256 * 1024), move |yielder, n: u64| {
+        let _guard = guard;
+        let Aligned(more) = { body };
+        let n = yielder.suspend(n + more);
+        yielder.suspend(n * 2);
+        n
+    });
+    assert_eq!(co.resume(1), CoroutineState::Yielded(6));
+    assert_eq!(co.resume(4), CoroutineState::Yielded(8));
+    assert_eq!(co.resume(0), CoroutineState::Complete(4));
+    assert_eq!(drops.get(), 1);
+    let (guard, drops) = DropCount::new();
+    let accepted = co.reset(move |yielder, n| {
+        let _guard = guard;
+        yielder.suspend(n);
+        panic!("never reached")
+    });
+    assert!(accepted.is_ok());
+    assert_eq!(co.resume(7), CoroutineState::Yielded(7));
+    drop(co);
+    assert_eq!(drops.get(), 1);
+}
+
+#[test]
+fn a_record_apart_leaves_the_whole_stack_to_frames() {
+    // Enough for frames, and for nothing else.
+    let co: Coroutine<(), (), u8, _> = Coroutine::with_stack(WithRecord::new(528), |_, ()| 1);
+    co.prefetch();
+    assert!(!co.is_started());
+    let result = catch_unwind(|| {
+        let _: Coroutine<(), (), u8, _> = Coroutine::with_stack(WithRecord::new(512), |_, ()| 1);
+    });
+    let message = *result.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("on a stack of 512 bytes"), "{message}");
+    // Its drop would call code on that stack.
+    std::mem::forget(co);
 }
 
 #[test]

@@ -102,6 +102,23 @@ fn tops_are_spread_over_cache_lines() {
 }
 
 #[test]
+fn records_have_a_cache_line_each_and_share_pages() {
+    let pool = StackPool::new(StackPoolConfig::new(8192, 1000)).unwrap();
+    let stacks: Vec<_> = (0..1000).map(|_| pool.acquire().unwrap()).collect();
+    let mut lines: Vec<_> = stacks
+        .iter()
+        .map(|stack| stack.record().unwrap().addr().get())
+        .collect();
+    assert!(lines.iter().all(|line| line % 64 == 0));
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 1000);
+    lines.dedup_by_key(|line| *line / 4096);
+    // 16 rows of a page each, or of two with a sanitizer, all of which may lie across a boundary.
+    assert!(lines.len() <= 64, "on {} pages", lines.len());
+}
+
+#[test]
 fn trimmed_stacks_are_empty_and_usable() {
     let pool = pool();
     let lowest = |stack: &PooledStack| stack.limit();

@@ -15,6 +15,7 @@ mod heap;
 mod overflow;
 #[cfg(feature = "std")]
 mod pool;
+mod record;
 mod r#static;
 
 #[cfg(feature = "std")]
@@ -25,6 +26,7 @@ pub use self::guard::GuardKind;
 pub use self::heap::HeapStack;
 #[cfg(feature = "std")]
 pub use self::pool::{PoolStats, PooledStack, StackPool, StackPoolConfig};
+pub use self::record::ControlRecord;
 pub use self::r#static::StaticStack;
 
 /// The alignment of a stack's base, in bytes, on both architectures.
@@ -39,6 +41,7 @@ pub(crate) const ALIGNMENT: usize = 16;
 ///   holds the value uses them, until the value is dropped. **If it is never dropped, they stay so for the rest of the
 ///   program**: forgetting a suspended coroutine is safe, and its frames may be pinned.
 ///   So a stack in borrowed memory needs a `'static` borrow.
+/// - All of this is true of what `record` gives, too, if it gives something.
 /// - A write below `limit` either lies in memory that nothing else uses or traps, so far down as code without stack
 ///   probes may reach, which is one page. (Rust probes each page of a large frame.) A stack without a trap
 ///   must come from an `unsafe` constructor that has the caller answer for the depth.
@@ -48,4 +51,13 @@ pub unsafe trait Stack {
 
     /// The lowest usable address.
     fn limit(&self) -> NonNull<u8>;
+
+    /// Where the coroutine's control record is to be, if not at the top of the stack: always the same place, for this stack alone.
+    ///
+    /// A switch touches the record and nothing else. Where those of many stacks stand side by side, a thousand of them share
+    /// 16 pages and their address translations, and a stack is touched only for what its body does.
+    #[inline(always)]
+    fn record(&self) -> Option<NonNull<ControlRecord>> {
+        None
+    }
 }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use super::arena::Arena;
 use super::overflow::Registration;
-use super::{GuardKind, Stack, StackError};
+use super::{ControlRecord, GuardKind, Stack, StackError};
 use crate::raw;
 
 /// How many stacks are opened at once.
@@ -85,20 +85,37 @@ pub struct StackPool {
     inner: NonNull<Inner>,
 }
 
-/// A stack from a [`StackPool`], to which it returns when dropped. Two words.
+/// A stack from a [`StackPool`], to which it returns when dropped. One word.
 pub struct PooledStack {
+    entry: NonNull<Entry>,
+}
+
+/// What there is to know about one stack. Those of a pool stand side by side, apart from the stacks: what a switch touches of
+/// a thousand coroutines lies in 16 pages and not in a thousand.
+#[repr(C, align(64))]
+struct Entry {
+    record: ControlRecord,
     base: NonNull<u8>,
     pool: NonNull<Inner>,
 }
 
+#[cfg(not(feature = "asan"))]
+const _: () = assert!(size_of::<Entry>() == LINE);
+
+/// The entries of a pool, in rows that stay where they are. Only pointers lead there: the first field of each belongs to
+/// a coroutine, the others never change.
+#[derive(Default)]
+struct Rows(Vec<NonNull<[Entry]>>);
+
 struct Inner {
     /// The stack that came back last, or went out last from here. Taking it and returning it writes a flag and not the
     /// address, so that no coroutine has to wait for the one before it to get its stack.
-    last: Cell<NonNull<u8>>,
+    last: Cell<NonNull<Entry>>,
     /// Whether `last` is here.
     last_is_idle: Cell<bool>,
-    /// Bases of the other idle stacks, the one to use next at the end.
-    idle: UnsafeCell<Vec<NonNull<u8>>>,
+    /// The other idle stacks, the one to use next at the end.
+    idle: UnsafeCell<Vec<NonNull<Entry>>>,
+    rows: UnsafeCell<Rows>,
     /// How many at the start of `idle` have no pages of their own: fresh ones and trimmed ones.
     cold: Cell<usize>,
     usable_size: usize,
@@ -125,6 +142,7 @@ impl StackPool {
             last: Cell::new(NonNull::dangling()),
             last_is_idle: Cell::new(false),
             idle: UnsafeCell::new(Vec::new()),
+            rows: UnsafeCell::default(),
             cold: Cell::new(0),
             usable_size: arena.stack_size() - (COLOURS - 1) * LINE,
             orphaned: Cell::new(false),
@@ -145,15 +163,12 @@ impl StackPool {
     #[inline]
     pub fn acquire(&self) -> Result<PooledStack, StackError> {
         let inner = self.inner();
-        let base = if inner.last_is_idle.replace(false) {
+        let entry = if inner.last_is_idle.replace(false) {
             inner.last.get()
         } else {
-            inner.pop()?
+            inner.pop(self.inner)?
         };
-        Ok(PooledStack {
-            base,
-            pool: self.inner,
-        })
+        Ok(PooledStack { entry })
     }
 
     /// Gives the pages of all idle stacks back to the kernel, neighbours in one call.
@@ -167,14 +182,16 @@ impl StackPool {
         }
         // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
         let idle = unsafe { &mut *inner.idle.get() };
+        // SAFETY: an entry stays as long as its pool.
+        let index_of = |entry: NonNull<Entry>| inner.arena.index_of(unsafe { Entry::base(entry) });
         let trimmed = &mut idle[inner.cold.get()..];
-        trimmed.sort_unstable();
-        for run in trimmed.chunk_by(|&a, &b| inner.arena.index_of(a) + 1 == inner.arena.index_of(b)) {
+        trimmed.sort_unstable_by_key(|&entry| index_of(entry));
+        for run in trimmed.chunk_by(|&a, &b| index_of(a) + 1 == index_of(b)) {
             // SAFETY: these stacks are idle.
-            unsafe { inner.arena.give_back(inner.arena.index_of(run[0]), run.len()) };
+            unsafe { inner.arena.give_back(index_of(run[0]), run.len()) };
         }
         // Close to each other in memory is close in the page tables, too: the lowest address next.
-        idle.sort_unstable_by(|a, b| b.cmp(a));
+        idle.sort_unstable_by_key(|&entry| core::cmp::Reverse(index_of(entry)));
         inner.cold.set(idle.len());
     }
 
@@ -218,7 +235,56 @@ impl StackPool {
     }
 }
 
+impl Entry {
+    /// # Safety
+    /// - The pool of this entry is there.
+    #[inline]
+    unsafe fn base(this: NonNull<Self>) -> NonNull<u8> {
+        // SAFETY: the field lies in the entry.
+        let base = unsafe { &raw const (*this.as_ptr()).base };
+        // SAFETY: it was written before anyone had the pointer, and never again.
+        unsafe { base.read() }
+    }
+
+    /// # Safety
+    /// - The pool of this entry is there.
+    #[inline]
+    unsafe fn pool(this: NonNull<Self>) -> NonNull<Inner> {
+        // SAFETY: the field lies in the entry.
+        let pool = unsafe { &raw const (*this.as_ptr()).pool };
+        // SAFETY: it was written before anyone had the pointer, and never again.
+        unsafe { pool.read() }
+    }
+}
+
+impl Rows {
+    /// Adds a row, and gives its entries in order.
+    fn add(&mut self, entries: Vec<Entry>) -> impl DoubleEndedIterator<Item = NonNull<Entry>> + use<> {
+        let row = NonNull::from(Box::leak(entries.into_boxed_slice()));
+        self.0.push(row);
+        // SAFETY: so many there are.
+        (0..row.len()).map(move |index| unsafe { row.cast::<Entry>().add(index) })
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        for row in self.0.drain(..) {
+            // SAFETY: it came from `Box::leak`, and its stacks are all back, since the pool is being dropped.
+            drop(unsafe { Box::from_raw(row.as_ptr()) });
+        }
+    }
+}
+
 impl PooledStack {
+    #[inline]
+    fn pool(&self) -> &Inner {
+        // SAFETY: a pool outlives its stacks.
+        let pool = unsafe { Entry::pool(self.entry) };
+        // SAFETY: the same.
+        unsafe { pool.as_ref() }
+    }
+
     /// How many bytes below the base have ever been used at once, since the stack was opened or trimmed.
     ///
     /// This is how to find a stack size: run the program, and take the largest mark with a margin. Found by looking for the
@@ -226,50 +292,55 @@ impl PooledStack {
     ///
     /// One system call, one allocation, and a look at the unused part of the lowest page in use.
     pub fn high_water_mark(&self) -> usize {
-        // SAFETY: a pool outlives its stacks.
-        let arena = &unsafe { self.pool.as_ref() }.arena;
-        let lowest = arena.lowest_used(arena.index_of(self.base));
-        self.base.addr().get().saturating_sub(lowest.addr().get())
+        let arena = &self.pool().arena;
+        let lowest = arena.lowest_used(arena.index_of(self.base()));
+        self.base().addr().get().saturating_sub(lowest.addr().get())
     }
 }
 
 impl Inner {
     /// Takes a stack off the list, and opens a slab of them if there is none.
     #[inline(never)]
-    fn pop(&self) -> Result<NonNull<u8>, StackError> {
+    fn pop(&self, pool: NonNull<Self>) -> Result<NonNull<Entry>, StackError> {
         // SAFETY: as in `StackPool::trim`.
         let idle = unsafe { &mut *self.idle.get() };
         if idle.is_empty() {
             let first = self.arena.opened();
-            let bases = self.arena.open(SLAB)?.zip(first..).map(|(top, index)| {
+            let row = self.arena.open(SLAB)?.zip(first..).map(|(top, index)| {
                 let offset = (index % COLOURS) * LINE;
-                // SAFETY: a stack is at least a page long, which is more than all colours.
-                unsafe { top.sub(offset) }
+                Entry {
+                    record: ControlRecord::new(),
+                    // SAFETY: a stack is at least a page long, which is more than all colours.
+                    base: unsafe { top.sub(offset) },
+                    pool,
+                }
             });
-            idle.extend(bases);
-            idle.reverse();
+            let row = row.collect();
+            // SAFETY: as in `StackPool::trim`.
+            let rows = unsafe { &mut *self.rows.get() };
+            idle.extend(rows.add(row).rev());
             self.cold.set(idle.len());
         }
-        let base = idle.pop().ok_or(StackError::Exhausted {
+        let entry = idle.pop().ok_or(StackError::Exhausted {
             max_stacks: self.max_stacks,
         })?;
         self.cold.set(self.cold.get().min(idle.len()));
-        Ok(base)
+        Ok(entry)
     }
 
     /// Makes room for another stack that came back last.
     #[inline(never)]
-    fn set_last(&self, base: NonNull<u8>) {
-        let other = self.last.replace(base);
+    fn set_last(&self, entry: NonNull<Entry>) {
+        let other = self.last.replace(entry);
         if self.last_is_idle.get() {
             self.push(other);
         }
     }
 
     /// Puts a stack on the list.
-    fn push(&self, base: NonNull<u8>) {
+    fn push(&self, entry: NonNull<Entry>) {
         // SAFETY: as in `StackPool::trim`.
-        unsafe { &mut *self.idle.get() }.push(base);
+        unsafe { &mut *self.idle.get() }.push(entry);
     }
 
     /// The number of idle stacks.
@@ -290,14 +361,15 @@ impl Drop for StackPool {
 impl Drop for PooledStack {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: a pool outlives its stacks, and a stack is not `Send`, so this is the pool's thread.
-        let inner = unsafe { self.pool.as_ref() };
-        if self.base != inner.last.get() {
-            inner.set_last(self.base);
+        // A stack is not `Send`, so this is the pool's thread.
+        let inner = self.pool();
+        if self.entry != inner.last.get() {
+            inner.set_last(self.entry);
         }
         inner.last_is_idle.set(true);
         if inner.orphaned.get() {
-            free_if_last(self.pool);
+            // SAFETY: a pool outlives its stacks.
+            free_if_last(unsafe { Entry::pool(self.entry) });
         }
     }
 }
@@ -321,15 +393,20 @@ fn free_if_last(pool: NonNull<Inner>) {
 unsafe impl Stack for PooledStack {
     #[inline]
     fn base(&self) -> NonNull<u8> {
-        self.base
+        // SAFETY: a pool outlives its stacks.
+        unsafe { Entry::base(self.entry) }
     }
 
     #[inline]
     fn limit(&self) -> NonNull<u8> {
-        // SAFETY: a pool outlives its stacks.
-        let usable = unsafe { self.pool.as_ref() }.usable_size;
         // SAFETY: that many bytes lie between the guard and the base, whatever the colour.
-        unsafe { self.base.sub(usable) }
+        unsafe { self.base().sub(self.pool().usable_size) }
+    }
+
+    #[inline(always)]
+    fn record(&self) -> Option<NonNull<ControlRecord>> {
+        // It begins the entry.
+        Some(self.entry.cast())
     }
 }
 
@@ -342,7 +419,7 @@ impl fmt::Debug for StackPool {
 impl fmt::Debug for PooledStack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PooledStack")
-            .field("base", &self.base)
+            .field("base", &self.base())
             .field("limit", &self.limit())
             .finish()
     }
