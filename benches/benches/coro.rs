@@ -3,7 +3,10 @@
 mod support;
 
 use anyhow::Result;
-use benches::coro::{Order, create, create_acquired, create_owned, flat, nested, round_robin};
+use benches::coro::{
+    Order, create, create_acquired, create_owned, flat, nested, round_robin, round_robin_prefetched,
+    round_robin_touched,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn one(criterion: &mut Criterion) -> Result<()> {
@@ -21,6 +24,10 @@ fn many(criterion: &mut Criterion) -> Result<()> {
         for order in [Order::Sequential, Order::Random] {
             support::bench(criterion, round_robin(count, order)?);
         }
+    }
+    for count in [10_000, 100_000] {
+        support::bench(criterion, round_robin_touched(count)?);
+        support::bench(criterion, round_robin_prefetched(count)?);
     }
     Ok(())
 }

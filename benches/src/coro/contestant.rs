@@ -11,17 +11,24 @@ pub(crate) trait Resume {
     fn resume(&mut self, input: u64) -> u64;
 }
 
+/// One of which it is known where its next resume will look.
+pub(crate) trait Prefetch: Resume {
+    /// Starts to fetch that memory.
+    fn prefetch(&self);
+}
+
 /// Makes suspended coroutines, all of which may be alive at once.
 pub(crate) trait Spawn {
     /// What it makes.
     type Coroutine: Resume;
 
-    /// A coroutine that runs [`body`] with `FRAMES` frames between its loop and the suspension.
+    /// A coroutine that runs [`body`] with `FRAMES` frames between its loop and the suspension, and `LINES` cache lines of its
+    /// stack in use in between.
     ///
     /// # Errors
     ///
     /// When there is no room for another stack.
-    fn spawn<const FRAMES: usize>(&mut self, id: u64) -> Result<Self::Coroutine>;
+    fn spawn<const FRAMES: usize, const LINES: usize>(&mut self, id: u64) -> Result<Self::Coroutine>;
 }
 
 /// Creates a coroutine on a pooled stack, runs it to its end without a suspension, and gives the stack back.
@@ -30,11 +37,22 @@ pub(crate) trait Complete {
     fn complete(&mut self, id: u64, input: u64) -> u64;
 }
 
-/// What every coroutine runs: answers `x ^ id` for ever.
+/// What every coroutine runs: answers `x ^ id` for ever, and writes to so many cache lines of its stack each time.
 #[inline(always)]
-pub(crate) fn body<const FRAMES: usize>(id: u64, first: u64, mut suspend: impl FnMut(u64) -> u64) -> ! {
+pub(crate) fn body<const FRAMES: usize, const LINES: usize>(
+    id: u64,
+    first: u64,
+    mut suspend: impl FnMut(u64) -> u64,
+) -> ! {
+    let mut lines = [[0_u64; 8]; LINES];
     let mut input = first;
     loop {
+        if LINES > 0 {
+            for line in &mut lines {
+                line[0] ^= input;
+            }
+            black_box(&mut lines);
+        }
         input = through_frames::<FRAMES>(&mut suspend, input ^ id);
     }
 }

@@ -50,7 +50,7 @@ fn growth<S: Spawn>(mut spawner: S, count: usize) -> Result<Growth> {
     let before = proc::resident_bytes(own)?;
     let mut coroutines = Vec::with_capacity(count);
     for id in 0..count as u64 {
-        let mut coroutine = spawner.spawn::<0>(id)?;
+        let mut coroutine = spawner.spawn::<0, 0>(id)?;
         ensure!(coroutine.resume(1) == id ^ 1, "coroutine {id} answered wrongly");
         coroutines.push(coroutine);
     }

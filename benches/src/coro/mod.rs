@@ -11,10 +11,13 @@ mod workloads;
 use anyhow::Result;
 
 pub use candidate::Candidate;
-pub(crate) use contestant::{Complete, Resume, Spawn, body, through_frames};
+pub(crate) use contestant::{Complete, Prefetch, Resume, Spawn, body, through_frames};
 pub use instructions::resume_flat;
 pub use memory::report_own_memory;
-pub use workloads::{Order, create, create_acquired, create_owned, flat, nested, round_robin};
+pub use workloads::{
+    Order, create, create_acquired, create_owned, flat, nested, round_robin, round_robin_prefetched,
+    round_robin_touched,
+};
 
 use crate::compare::{Options, Report};
 
@@ -36,6 +39,10 @@ pub fn run(options: &Options) -> Result<Report> {
         for order in [Order::Sequential, Order::Random] {
             report.measure_rebuilt(options, || round_robin(count, order))?;
         }
+    }
+    for count in [10_000, 100_000] {
+        report.measure_rebuilt(options, || round_robin_touched(count))?;
+        report.measure_rebuilt(options, || round_robin_prefetched(count))?;
     }
     drop(ballast);
     memory::figures(&mut report)?;

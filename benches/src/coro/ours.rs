@@ -2,7 +2,7 @@ use anyhow::Result;
 use coro_asm::{Coroutine, CoroutineState, PooledStack, StackPool, StackPoolConfig};
 
 use super::contestant::STACK_BYTES;
-use super::{Complete, Resume, Spawn, body};
+use super::{Complete, Prefetch, Resume, Spawn, body};
 
 /// `coro-asm` on its own pool: guarded, coloured stacks.
 pub(super) struct CoroAsm(StackPool);
@@ -24,12 +24,19 @@ impl Resume for Coroutine<u64, u64, (), PooledStack> {
     }
 }
 
+impl Prefetch for Coroutine<u64, u64, (), PooledStack> {
+    #[inline(always)]
+    fn prefetch(&self) {
+        Coroutine::prefetch(self);
+    }
+}
+
 impl Spawn for CoroAsm {
     type Coroutine = Coroutine<u64, u64, (), PooledStack>;
 
-    fn spawn<const FRAMES: usize>(&mut self, id: u64) -> Result<Self::Coroutine> {
+    fn spawn<const FRAMES: usize, const LINES: usize>(&mut self, id: u64) -> Result<Self::Coroutine> {
         Ok(Coroutine::with_stack(self.0.acquire()?, move |yielder, first| {
-            body::<FRAMES>(id, first, |output| yielder.suspend(output));
+            body::<FRAMES, LINES>(id, first, |output| yielder.suspend(output));
         }))
     }
 }

@@ -5,11 +5,11 @@ use anyhow::Result;
 
 use super::contestant::STACK_BYTES;
 use super::ours::{CoroAsm, CoroAsmOwned, CoroAsmReset};
-use super::{Complete, Resume, Spawn, through_frames};
+use super::{Complete, Prefetch, Resume, Spawn, through_frames};
 use crate::compare::Workload;
 use crate::rivals::{
-    Arena, BoxedFuture, Corosensei, CorosenseiOwned, CorosenseiScoped, Generator, GeneratorReused, Ucontext,
-    UcontextPooled,
+    Arena, BoxedFuture, Corosensei, CorosenseiOwned, CorosenseiPrefetched, CorosenseiScoped, Generator,
+    GeneratorReused, Ucontext, UcontextPooled,
 };
 
 /// Operations in a pass over one coroutine.
@@ -22,6 +22,10 @@ const TURN: usize = 64;
 /// How often a pass resumes each of so many coroutines that a pass fills a round: the first sweep finds what the
 /// contestant before has left in the caches.
 const SWEEPS_OF_MOST: usize = 10;
+/// 512 bytes.
+const TOUCHED_LINES: usize = 8;
+/// How many places ahead a scheduler prefetches.
+const AHEAD: usize = 4;
 const OURS: &str = "coro_asm";
 const ID: u64 = 0x5bd1_e995;
 
@@ -65,7 +69,7 @@ pub(super) fn single<const FRAMES: usize, S: Spawn>(
     mut spawner: S,
     resumes: u64,
 ) -> Result<impl FnMut() -> u64> {
-    let mut coroutine = Box::new(spawner.spawn::<FRAMES>(ID)?);
+    let mut coroutine = Box::new(spawner.spawn::<FRAMES, 0>(ID)?);
     Ok(move || {
         let mut resume = |input| black_box(&mut *coroutine).resume(input);
         (0..resumes).fold(0, |sum: u64, input| {
@@ -110,14 +114,7 @@ impl Order {
 ///
 /// When the stacks cannot be mapped.
 pub fn round_robin(count: usize, order: Order) -> Result<Workload<'static>> {
-    let size = if count < 10_000 {
-        count.to_string()
-    } else {
-        format!("{}k", count / 1000)
-    };
-    let suffix = if order == Order::Random { "_random" } else { "" };
-    let indices = order.indices(count);
-    let mut lots: Vec<(&str, Box<dyn Lot>)> = vec![(OURS, lot(CoroAsm::new(count)?))];
+    let mut lots = vec![(OURS, lot(CoroAsm::new(count)?))];
     if count <= GUARDED_MAPPINGS / 2 {
         lots.push(("corosensei", lot(Corosensei::with_default_stacks(STACK_BYTES))));
         lots.push(("generator", lot(Generator::new(STACK_BYTES))));
@@ -135,6 +132,71 @@ pub fn round_robin(count: usize, order: Order) -> Result<Workload<'static>> {
     if count <= GUARDED_MAPPINGS {
         lots.push(("ucontext", lot(Ucontext::on_arena(Arena::new(count, false)?))));
     }
+    let suffix = if order == Order::Random { "_random" } else { "" };
+    in_turn(count, suffix, order, lots)
+}
+
+/// The same in random order with bodies that write to 512 bytes of their stacks each time.
+///
+/// # Errors
+///
+/// When the stacks cannot be mapped.
+pub fn round_robin_touched(count: usize) -> Result<Workload<'static>> {
+    let mut lots = vec![(OURS, touched(CoroAsm::new(count)?))];
+    lots.extend(touched_rivals(count)?);
+    lots.push((
+        "corosensei_coloured",
+        touched(Corosensei::on_arena(Arena::new(count, true)?)),
+    ));
+    in_turn(count, "_random_touched", Order::Random, lots)
+}
+
+/// That by a scheduler that knows its run queue and has each coroutine fetched some places ahead of its turn, where the
+/// contestant lets it.
+///
+/// # Errors
+///
+/// When the stacks cannot be mapped.
+pub fn round_robin_prefetched(count: usize) -> Result<Workload<'static>> {
+    let mut lots = vec![
+        (OURS, prefetched(CoroAsm::new(count)?)),
+        ("coro_asm_plain", touched(CoroAsm::new(count)?)),
+    ];
+    lots.extend(touched_rivals(count)?);
+    lots.push((
+        "corosensei_coloured_prefetched",
+        prefetched(CorosenseiPrefetched::on_arena(Arena::new(count, true)?)),
+    ));
+    in_turn(count, "_random_prefetch", Order::Random, lots)
+}
+
+fn touched_rivals(count: usize) -> Result<Vec<(&'static str, Box<dyn Lot>)>> {
+    let mut lots = Vec::new();
+    if count <= GUARDED_MAPPINGS / 2 {
+        lots.push((
+            "corosensei",
+            touched(Corosensei::with_default_stacks(STACK_BYTES)),
+        ));
+    }
+    lots.push((
+        "corosensei_arena",
+        touched(Corosensei::on_arena(Arena::new(count, false)?)),
+    ));
+    Ok(lots)
+}
+
+fn in_turn(
+    count: usize,
+    suffix: &str,
+    order: Order,
+    mut lots: Vec<(&str, Box<dyn Lot>)>,
+) -> Result<Workload<'static>> {
+    let size = if count < 10_000 {
+        count.to_string()
+    } else {
+        format!("{}k", count / 1000)
+    };
+    let indices = order.indices(count);
     // By turns, for whoever came first would get the scraps of memory that other programs have left, and pages that
     // are scattered cost more to translate.
     for start in (0..count).step_by(TURN) {
@@ -168,21 +230,39 @@ trait Lot {
     fn pass(self: Box<Self>, order: Rc<[u32]>, sweeps: usize) -> Box<dyn FnMut() -> u64>;
 }
 
-struct Spawned<S: Spawn> {
+/// With bodies that write to so many cache lines of their stacks each time.
+struct Spawned<S: Spawn, const LINES: usize> {
     coroutines: Vec<S::Coroutine>,
     spawner: S,
 }
 
-fn lot<S: Spawn + 'static>(spawner: S) -> Box<dyn Lot> {
-    Box::new(Spawned {
-        coroutines: Vec::new(),
-        spawner,
-    })
+/// Those of a scheduler that prefetches.
+struct Prefetched<S: Spawn>(Spawned<S, TOUCHED_LINES>);
+
+impl<S: Spawn, const LINES: usize> Spawned<S, LINES> {
+    fn new(spawner: S) -> Self {
+        Self {
+            coroutines: Vec::new(),
+            spawner,
+        }
+    }
 }
 
-impl<S: Spawn + 'static> Lot for Spawned<S> {
+fn lot<S: Spawn + 'static>(spawner: S) -> Box<dyn Lot> {
+    Box::new(Spawned::<S, 0>::new(spawner))
+}
+
+fn touched<S: Spawn + 'static>(spawner: S) -> Box<dyn Lot> {
+    Box::new(Spawned::<S, TOUCHED_LINES>::new(spawner))
+}
+
+fn prefetched<S: Spawn<Coroutine: Prefetch> + 'static>(spawner: S) -> Box<dyn Lot> {
+    Box::new(Prefetched(Spawned::new(spawner)))
+}
+
+impl<S: Spawn + 'static, const LINES: usize> Lot for Spawned<S, LINES> {
     fn add(&mut self, id: u64) -> Result<()> {
-        let mut coroutine = self.spawner.spawn::<0>(id << 20)?;
+        let mut coroutine = self.spawner.spawn::<0, LINES>(id << 20)?;
         // So that its stack is there.
         coroutine.resume(0);
         self.coroutines.push(coroutine);
@@ -195,6 +275,27 @@ impl<S: Spawn + 'static> Lot for Spawned<S> {
             let coroutines = &mut lot.coroutines[..];
             (0..sweeps).fold(0, |sum, _| {
                 order.iter().fold(sum, |sum: u64, &index| {
+                    sum.rotate_left(1) ^ coroutines[index as usize].resume(u64::from(index))
+                })
+            })
+        })
+    }
+}
+
+impl<S: Spawn<Coroutine: Prefetch> + 'static> Lot for Prefetched<S> {
+    fn add(&mut self, id: u64) -> Result<()> {
+        self.0.add(id)
+    }
+
+    fn pass(self: Box<Self>, order: Rc<[u32]>, sweeps: usize) -> Box<dyn FnMut() -> u64> {
+        let mut lot = self.0;
+        Box::new(move || {
+            let coroutines = &mut lot.coroutines[..];
+            (0..sweeps).fold(0, |sum, _| {
+                order.iter().enumerate().fold(sum, |sum: u64, (at, &index)| {
+                    if let Some(&later) = order.get(at + AHEAD) {
+                        coroutines[later as usize].prefetch();
+                    }
                     sum.rotate_left(1) ^ coroutines[index as usize].resume(u64::from(index))
                 })
             })
@@ -271,6 +372,8 @@ mod tests {
         for order in [Order::Sequential, Order::Random] {
             round_robin(100, order).unwrap().run(&QUICK, 2).unwrap();
         }
+        round_robin_touched(100).unwrap().run(&QUICK, 2).unwrap();
+        round_robin_prefetched(100).unwrap().run(&QUICK, 2).unwrap();
     }
 
     #[test]

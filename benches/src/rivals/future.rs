@@ -59,7 +59,7 @@ impl Spawn for BoxedFuture {
     type Coroutine = Polled;
 
     /// Frames are not built: the compiler would melt nested futures into one state machine.
-    fn spawn<const FRAMES: usize>(&mut self, id: u64) -> Result<Polled> {
+    fn spawn<const FRAMES: usize, const LINES: usize>(&mut self, id: u64) -> Result<Polled> {
         let mailbox = Rc::clone(&self.mailbox);
         let future = async move {
             loop {

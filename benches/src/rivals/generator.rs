@@ -30,12 +30,12 @@ impl Generator {
 impl Spawn for Generator {
     type Coroutine = Running;
 
-    fn spawn<const FRAMES: usize>(&mut self, id: u64) -> Result<Running> {
+    fn spawn<const FRAMES: usize, const LINES: usize>(&mut self, id: u64) -> Result<Running> {
         Ok(Gn::<u64>::new_scoped_opt(
             self.stack_bytes / size_of::<usize>(),
             move |mut scope| {
                 let first = scope.get_yield().unwrap_or_default();
-                body::<FRAMES>(id, first, |output| scope.yield_(output).unwrap_or_default())
+                body::<FRAMES, LINES>(id, first, |output| scope.yield_(output).unwrap_or_default())
             },
         ))
     }

@@ -8,7 +8,7 @@ mod generator;
 mod ucontext;
 
 pub(crate) use arena::Arena;
-pub(crate) use corosensei::{Corosensei, CorosenseiOwned, CorosenseiScoped};
+pub(crate) use corosensei::{Corosensei, CorosenseiOwned, CorosenseiPrefetched, CorosenseiScoped};
 pub(crate) use epoll_floor::serve as serve_epoll_floor;
 pub(crate) use future::BoxedFuture;
 pub(crate) use generator::{Generator, GeneratorReused};

@@ -104,7 +104,7 @@ unsafe fn make<T>(
     Ok(())
 }
 
-extern "C" fn looping<const FRAMES: usize>(high: c_uint, low: c_uint) {
+extern "C" fn looping<const FRAMES: usize, const LINES: usize>(high: c_uint, low: c_uint) {
     // SAFETY: `spawn` passes a `Start`, and resumes this coroutine once before it lets it go.
     let start = unsafe { ptr::read(joined::<Start>(high, low)) };
     // SAFETY: the coroutine is only resumed through a `Suspended`, which holds a reference to the shared part.
@@ -118,7 +118,7 @@ extern "C" fn looping<const FRAMES: usize>(high: c_uint, low: c_uint) {
     };
     // The first resume asks for nothing yet: it lets go of `start`.
     let first = suspend(0);
-    body::<FRAMES>(start.id, first, suspend);
+    body::<FRAMES, LINES>(start.id, first, suspend);
 }
 
 impl Resume for Suspended {
@@ -135,7 +135,7 @@ impl Resume for Suspended {
 impl Spawn for Ucontext {
     type Coroutine = Suspended;
 
-    fn spawn<const FRAMES: usize>(&mut self, id: u64) -> Result<Suspended> {
+    fn spawn<const FRAMES: usize, const LINES: usize>(&mut self, id: u64) -> Result<Suspended> {
         let stack = self.arena.stack(self.next)?;
         self.next += 1;
         // SAFETY: a ucontext_t is plain integers and pointers, for which zero is a value.
@@ -152,7 +152,7 @@ impl Spawn for Ucontext {
                 context.get(),
                 &stack,
                 ptr::null_mut(),
-                looping::<FRAMES>,
+                looping::<FRAMES, LINES>,
                 &raw const start,
             )
         }?;
