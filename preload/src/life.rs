@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::process;
-use crate::queue::{company, engine, own, remainder, thread};
+use crate::queue::{company, engine, own, remainder, take, thread};
 use crate::settings;
 use crate::stats::{self, Reason};
 
@@ -26,6 +26,7 @@ extern "C" fn start() {
     // SAFETY: null or a copy that is never freed.
     unsafe { stats::set_up(settings::copy(c"ESCA_STATS")) };
     own::make_key();
+    take::set_up();
     // SAFETY: functions that stay loaded with this library, which is never unloaded: it was preloaded.
     unsafe { libc::pthread_atfork(Some(before_fork), None, Some(in_child)) };
 }
@@ -44,6 +45,7 @@ pub(crate) extern "C" fn end() {
 
 /// Everything is sent before a child is made, and what the child shares is not deferred on any more.
 pub(crate) extern "C" fn before_fork() {
+    thread::forget_drained();
     if let Some(process) = process::get() {
         process.share_all();
         engine::flush_all(process, Reason::Process);

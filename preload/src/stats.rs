@@ -59,6 +59,8 @@ pub(crate) struct Stats {
     pub(crate) passed: AtomicU64,
     /// Those of them for which company was not to be expected.
     pub(crate) lone: AtomicU64,
+    /// Reads that were known to find nothing.
+    pub(crate) unread: AtomicU64,
     /// Questions for room.
     pub(crate) asked: AtomicU64,
     /// Promises that came back short.
@@ -73,6 +75,7 @@ pub(crate) static STATS: Stats = Stats {
     calls: AtomicU64::new(0),
     passed: AtomicU64::new(0),
     lone: AtomicU64::new(0),
+    unread: AtomicU64::new(0),
     asked: AtomicU64::new(0),
     remainders: AtomicU64::new(0),
     latched: AtomicU64::new(0),
@@ -120,6 +123,7 @@ pub(crate) fn reset() {
         &stats.calls,
         &stats.passed,
         &stats.lone,
+        &stats.unread,
         &stats.asked,
         &stats.remainders,
         &stats.latched,
@@ -205,10 +209,11 @@ fn describe(text: &mut Text) -> fmt::Result {
     }
     writeln!(
         text,
-        "\nesca[{pid}]: entries {entries} flushes {flushes} calls {} passed {} lone {} asked {} remainders {} latched {}",
+        "\nesca[{pid}]: entries {entries} flushes {flushes} calls {} passed {} lone {} unread {} asked {} remainders {} latched {}",
         take(&STATS.calls),
         take(&STATS.passed),
         take(&STATS.lone),
+        take(&STATS.unread),
         take(&STATS.asked),
         take(&STATS.remainders),
         take(&STATS.latched),

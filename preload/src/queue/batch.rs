@@ -20,6 +20,7 @@ pub(crate) struct Batch {
     executor: AnyExecutor,
     /// The position behind the last entry.
     tail: u32,
+    number: u16,
     /// The steps of the entries.
     steps: Vec<Step>,
     _memory: TableMemory,
@@ -48,9 +49,16 @@ impl Batch {
             table: table.ok()?,
             executor,
             tail: 0,
+            number: 1,
             steps: Vec::with_capacity(CAPACITY as usize),
             _memory: memory,
         }))
+    }
+
+    /// A number that the batches before this one have not had for long.
+    #[inline]
+    pub(crate) const fn number(&self) -> u16 {
+        self.number
     }
 
     /// Whether the next call is the last one that there is room for.
@@ -121,6 +129,7 @@ impl Batch {
     pub(crate) fn finish(&mut self, mut each: impl FnMut(Step, Outcome)) {
         let count = u32::try_from(self.steps.len()).unwrap_or(0);
         let first = self.tail.wrapping_sub(count);
+        self.number = self.number.wrapping_add(1).max(1);
         for (step, offset) in self.steps.drain(..).zip(0..) {
             let outcome = self.table.producer().take(first.wrapping_add(offset));
             each(step, outcome.unwrap_or(Outcome::Canceled));

@@ -30,7 +30,7 @@ pub(crate) fn is_lone_deferred() -> bool {
     LONE.load(Ordering::Relaxed)
 }
 
-/// What a thread has seen of its sends.
+/// What a thread has seen of its sends; zeros at first.
 #[derive(Debug)]
 pub(crate) struct Company {
     /// Number of the turn: what lies between two waits for events. Never 0 within one.
@@ -39,7 +39,8 @@ pub(crate) struct Company {
 }
 
 impl Company {
-    pub(crate) const fn new() -> Self {
+    #[cfg(test)]
+    const fn new() -> Self {
         Self {
             turn: Cell::new(0),
             credit: Cell::new(0),

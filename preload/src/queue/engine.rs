@@ -8,7 +8,7 @@ use libc::c_int;
 
 use crate::process::Process;
 use crate::queue::batch::Batch;
-use crate::queue::fds::{Fd, IN_BATCH, REMAINDER, SYNCHRONOUS, UNCORKED};
+use crate::queue::fds::{Fd, REMAINDER, SYNCHRONOUS, UNCORKED};
 use crate::queue::left::Item;
 use crate::queue::plan::{self, Step};
 use crate::queue::record::Kind;
@@ -51,10 +51,6 @@ fn settle(process: &Process, segment: &Segment, step: Step, outcome: Outcome) {
     let Some(fd) = process.fd(step.fd) else {
         return;
     };
-    // Behind a close the number may be another thread's already.
-    if !step.closed {
-        fd.clear(IN_BATCH);
-    }
     let result = match outcome {
         Outcome::Done(result) => result,
         Outcome::Canceled if fd.word() & REMAINDER != 0 => {
@@ -162,18 +158,24 @@ fn run_all<'s>(process: &Process, mut flushing: Flushing<'s>, why: Reason) -> Fl
         return flushing;
     }
     stats::flushed(why);
+    thread::forget_drained();
     let segment = flushing.segment();
     let own = thread::has(segment);
     run(process, &mut flushing, own);
     let mut closes = 0;
+    let mut released = -1;
     for at in 0..flushing.count() {
         let Some(record) = flushing.record(at) else {
             break;
         };
         if record.kind == Kind::Close {
             closes += 1;
-        } else if let Some(fd) = process.fd(record.fd) {
+            released = -1;
+        } else if record.fd != released
+            && let Some(fd) = process.fd(record.fd)
+        {
             fd.release(segment.index());
+            released = record.fd;
         }
     }
     if closes != 0 {
@@ -197,7 +199,7 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
         let Some(batch) = flushing.batch() else {
             return;
         };
-        if fd.word() & IN_BATCH != 0 && !linked {
+        if fd.batch() == batch.number() && !linked {
             complete(process, segment, batch, own);
         }
         if fd.word() & REMAINDER != 0 && !linked {
@@ -215,7 +217,7 @@ fn run(process: &Process, flushing: &mut Flushing<'_>, own: bool) {
             fd.close();
             batch.closed(step.fd);
         } else {
-            fd.set(IN_BATCH);
+            fd.set_batch(batch.number());
         }
         batch.publish(
             Step {

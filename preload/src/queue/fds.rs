@@ -34,10 +34,10 @@ pub(crate) const SYNCHRONOUS: u32 = 1 << 10;
 pub(crate) const UNCORKED: u32 = 1 << 11;
 /// A regular file, or a file that never waits.
 pub(crate) const NEVER_WAITS: u32 = 1 << 12;
-/// In the batch that is being put together.
-pub(crate) const IN_BATCH: u32 = 1 << 13;
 /// A read found nothing while sends were queued.
-pub(crate) const READ_PAST: u32 = 1 << 14;
+pub(crate) const READ_PAST: u32 = 1 << 13;
+/// An epoll instance watches what arrives, and says so as long as there is something.
+pub(crate) const LEVEL: u32 = 1 << 14;
 
 /// A call on it has something to see to first.
 pub(crate) const ATTENTION: u32 = QUEUED | REMAINDER | LATCHED;
@@ -54,11 +54,14 @@ pub(crate) struct Fd {
     /// The turn of a thread in which it was last sent on, or 0.
     sent: AtomicU16,
     /// The epoll instance that it was added to and 1, or [`SEVERAL`].
-    epoll: AtomicU32,
+    epoll: AtomicU16,
+    /// The number of the batch that it was last put into: a note of whoever runs its owner's records.
+    batch: AtomicU16,
 }
 
-/// Added to more than one epoll instance.
-pub(crate) const SEVERAL: u32 = u32::MAX;
+/// Added to more than one epoll instance, or to one with a number that is not kept.
+pub(crate) const SEVERAL: u32 = MANY as u32;
+const MANY: u16 = u16::MAX;
 
 /// What became of a try to own a descriptor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -79,7 +82,8 @@ impl Fd {
             room: AtomicI32::new(0),
             latch: AtomicU16::new(0),
             sent: AtomicU16::new(0),
-            epoll: AtomicU32::new(0),
+            epoll: AtomicU16::new(0),
+            batch: AtomicU16::new(0),
         }
     }
 
@@ -183,9 +187,10 @@ impl Fd {
         self.room.store(bytes, Ordering::Relaxed);
     }
 
+    /// Two threads at once may lose one of both, which makes a promise come back short at worst.
     #[inline]
     pub(crate) fn use_room(&self, bytes: i32) {
-        self.room.fetch_sub(bytes, Ordering::Relaxed);
+        self.set_room(self.room().saturating_sub(bytes));
     }
 
     /// Keeps an error for the next call.
@@ -216,18 +221,24 @@ impl Fd {
 
     /// Notes that it was added to an epoll instance.
     pub(crate) fn added_to(&self, epoll: i32) {
-        let mark = epoll.cast_unsigned().wrapping_add(1);
+        let mark = u16::try_from(epoll.wrapping_add(1)).unwrap_or(MANY);
         let before = self.epoll.load(Ordering::Relaxed);
-        let after = if before == 0 || before == mark {
-            mark
-        } else {
-            SEVERAL
-        };
+        let after = if before == 0 || before == mark { mark } else { MANY };
         self.epoll.store(after, Ordering::Relaxed);
     }
 
     /// The epoll instance and 1, 0 for none, or [`SEVERAL`].
     pub(crate) fn epoll(&self) -> u32 {
-        self.epoll.load(Ordering::Relaxed)
+        self.epoll.load(Ordering::Relaxed).into()
+    }
+
+    #[inline]
+    pub(crate) fn batch(&self) -> u16 {
+        self.batch.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set_batch(&self, number: u16) {
+        self.batch.store(number, Ordering::Relaxed);
     }
 }

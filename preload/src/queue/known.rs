@@ -4,10 +4,10 @@ use libc::{c_int, msghdr};
 
 use crate::process;
 use crate::queue::fds::{
-    ACCEPTS_OTHER, ACCEPTS_TCP, ACCEPTS_UNIX, CONNECTED, Fd, LATCHED, NEVER_WAITS, NONBLOCK, REMAINDER,
-    SYNCHRONOUS, TCP, UNCORKED, UNIX,
+    ACCEPTS_OTHER, ACCEPTS_TCP, ACCEPTS_UNIX, CONNECTED, Fd, LATCHED, LEVEL, NEVER_WAITS, NONBLOCK,
+    REMAINDER, SYNCHRONOUS, TCP, UNCORKED, UNIX,
 };
-use crate::queue::{offer, remainder};
+use crate::queue::{offer, remainder, take};
 use crate::sys;
 
 /// The number means a new file, of which nothing is known.
@@ -111,10 +111,24 @@ pub(crate) fn moved(fd: c_int) {
     }
 }
 
-/// A descriptor was added to an epoll instance.
-pub(crate) fn added(epoll: c_int, fd: c_int) {
-    if let Some(entry) = process::get().and_then(|process| process.fd(fd)) {
+/// `epoll_ctl` was done, with these events.
+pub(crate) fn watched(epoll: c_int, operation: c_int, fd: c_int, events: u32) {
+    let Some(entry) = process::get().and_then(|process| process.fd(fd)) else {
+        return;
+    };
+    if operation == libc::EPOLL_CTL_ADD {
         entry.added_to(epoll);
+    }
+    let once = (libc::EPOLLET | libc::EPOLLONESHOT | libc::EPOLLEXCLUSIVE).cast_unsigned();
+    let input = libc::EPOLLIN.cast_unsigned();
+    let level = operation != libc::EPOLL_CTL_DEL && events & (once | input) == input;
+    let word = entry.word();
+    if word & TCP != 0 && level != (word & LEVEL != 0) {
+        if level {
+            entry.set(LEVEL);
+        } else {
+            entry.clear(LEVEL);
+        }
     }
 }
 
@@ -162,6 +176,10 @@ pub(crate) fn option_set(fd: c_int, level: c_int, name: c_int) {
     const SO_TIMESTAMPING: c_int = 37;
     const SO_ZEROCOPY: c_int = 60;
     const SO_TXTIME: c_int = 61;
+    if (level, name) == (libc::SOL_SOCKET, libc::SO_RCVLOWAT) {
+        // A listener hands it on, too.
+        take::give_up();
+    }
     let Some(entry) = process::get().and_then(|process| process.fd(fd)) else {
         return;
     };

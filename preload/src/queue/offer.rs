@@ -7,8 +7,7 @@ use libc::{c_int, iovec};
 use crate::helper;
 use crate::process::{self, Process};
 use crate::queue::fds::{
-    ATTENTION, Claim, Fd, LATCHED, NEVER_WAITS, NONBLOCK, QUEUED, READ_PAST, REMAINDER, SYNCHRONOUS, TCP,
-    UNIX,
+    ATTENTION, Claim, Fd, LATCHED, NEVER_WAITS, NONBLOCK, QUEUED, REMAINDER, SYNCHRONOUS, TCP, UNIX,
 };
 use crate::queue::left::Item;
 use crate::queue::record::{Kind, Record};
@@ -142,36 +141,57 @@ fn may_defer(process: &Process) -> bool {
 /// A send of these parts, with the flags of `send`.
 #[inline]
 pub(crate) fn send(fd: c_int, parts: &[iovec], flags: c_int) -> Offer {
-    let Some(process) = process::get() else {
-        return Offer::Pass;
-    };
-    let Some(entry) = process.fd(fd) else {
-        own::flush(Reason::Other);
-        return Offer::Pass;
+    let Some((process, entry)) = known(fd) else {
+        return before_unknown();
     };
     let word = entry.word();
-    if word & (TCP | UNIX) != 0 && flags & !PLAIN_FLAGS == 0 {
-        if Fd::is_deferrable(word)
-            && thread::is_open()
-            && is_worth_it(entry, word, parts, flags)
-            && may_defer(process)
-            && let Some(taken) = defer_send(process, fd, entry, word, parts, flags)
-        {
-            stats::deferred(Deferred::Send);
-            return Offer::Taken(taken);
-        }
+    if flags & !PLAIN_FLAGS != 0 || !Fd::is_deferrable(word) || !thread::is_open() {
+        return send_at_once(process, fd, entry, flags);
+    }
+    let len = parts
+        .iter()
+        .fold(0_usize, |sum, part| sum.saturating_add(part.iov_len));
+    if is_worth_it(entry, word, len, flags) {
+        return try_send(process, fd, entry, parts, flags);
+    }
+    stats::count(&STATS.passed, 1);
+    if word & QUEUED == 0 {
+        // It does not wait, and there is nothing to see to.
+        return Offer::Pass;
+    }
+    before_send(process, fd, entry, flags)
+}
+
+/// Before a send on a descriptor that is in no table.
+#[cold]
+pub(crate) fn before_unknown() -> Offer {
+    own::flush(Reason::Other);
+    Offer::Pass
+}
+
+/// A send that is not to be deferred.
+fn send_at_once(process: &Process, fd: c_int, entry: &Fd, flags: c_int) -> Offer {
+    if entry.word() & (TCP | UNIX) != 0 {
         stats::count(&STATS.passed, 1);
     }
     before_send(process, fd, entry, flags)
 }
 
+/// A send that is to be deferred, if that can be done.
+fn try_send(process: &Process, fd: c_int, entry: &Fd, parts: &[iovec], flags: c_int) -> Offer {
+    if may_defer(process)
+        && let Some(taken) = defer_send(process, fd, entry, parts, flags)
+    {
+        stats::deferred(Deferred::Send);
+        return Offer::Taken(taken);
+    }
+    send_at_once(process, fd, entry, flags)
+}
+
 /// Whether deferring can gain anything: there is something to join it with, or there will be. A long one that follows nothing and
 /// announces nothing would only be copied.
 #[inline]
-fn is_worth_it(entry: &Fd, word: u32, parts: &[iovec], flags: c_int) -> bool {
-    let len = parts
-        .iter()
-        .fold(0_usize, |sum, part| sum.saturating_add(part.iov_len));
+fn is_worth_it(entry: &Fd, word: u32, len: usize, flags: c_int) -> bool {
     if len > MAX_COPY {
         return false;
     }
@@ -189,14 +209,8 @@ fn is_worth_it(entry: &Fd, word: u32, parts: &[iovec], flags: c_int) -> bool {
     true
 }
 
-fn defer_send(
-    process: &Process,
-    fd: c_int,
-    entry: &Fd,
-    word: u32,
-    parts: &[iovec],
-    flags: c_int,
-) -> Option<usize> {
+#[inline]
+fn defer_send(process: &Process, fd: c_int, entry: &Fd, parts: &[iovec], flags: c_int) -> Option<usize> {
     let mut len = 0_usize;
     for part in parts {
         len = len.checked_add(part.iov_len).filter(|&len| len <= MAX_COPY)?;
@@ -204,7 +218,7 @@ fn defer_send(
             return None;
         }
     }
-    let cost = cost(word, len);
+    let cost = cost(entry.word(), len);
     if len == 0 || !has_room(process, fd, entry, cost) {
         return None;
     }
@@ -230,12 +244,8 @@ fn defer_send(
 ///
 /// - `offset` is null or what the program gave `sendfile` for it.
 pub(crate) unsafe fn sendfile(fd: c_int, file: c_int, offset: *mut i64, count: usize) -> Offer {
-    let Some(process) = process::get() else {
-        return Offer::Pass;
-    };
-    let Some(entry) = process.fd(fd) else {
-        own::flush(Reason::Other);
-        return Offer::Pass;
+    let Some((process, entry)) = known(fd) else {
+        return before_unknown();
     };
     let word = entry.word();
     if word & (TCP | UNIX) != 0 {
@@ -364,7 +374,7 @@ pub(crate) fn close(fd: c_int) -> Offer {
 }
 
 /// Whether this thread has queued something for it, and may go on.
-fn queues_here(process: &Process, entry: &Fd) -> bool {
+pub(crate) fn queues_here(process: &Process, entry: &Fd) -> bool {
     let word = entry.word();
     word & QUEUED != 0
         && word & LATCHED == 0
@@ -372,7 +382,8 @@ fn queues_here(process: &Process, entry: &Fd) -> bool {
         && thread::segment().is_some_and(|segment| segment.index() == Fd::owner(word))
 }
 
-fn known(fd: c_int) -> Option<(&'static Process, &'static Fd)> {
+#[inline]
+pub(crate) fn known(fd: c_int) -> Option<(&'static Process, &'static Fd)> {
     let process = process::get()?;
     Some((process, process.fd(fd)?))
 }
@@ -406,28 +417,6 @@ pub(crate) fn before(fd: c_int) -> Option<c_int> {
     }
 }
 
-/// Whether a call that only takes what has arrived may be made before what this thread has queued: sends alone, on a socket
-/// that does not wait. Bytes that answer them cannot have arrived, and what else has is not changed by them. A program that
-/// finds nothing and looks again at once waits for an answer in its own way, so the second look comes behind the sends.
-#[inline]
-pub(crate) fn may_overtake(fd: c_int) -> bool {
-    let Some((process, entry)) = known(fd) else {
-        return false;
-    };
-    let word = entry.word();
-    word & (QUEUED | NONBLOCK | READ_PAST | SYNCHRONOUS) == QUEUED | NONBLOCK
-        && process.closes.load(Ordering::Acquire) == 0
-        && queues_here(process, entry)
-}
-
-/// A call that overtook sends has found nothing.
-#[inline]
-pub(crate) fn found_nothing(fd: c_int) {
-    if let Some((_, entry)) = known(fd) {
-        entry.set(READ_PAST);
-    }
-}
-
 /// Before a call that reports no error of the connection, and does not wait.
 #[inline]
 pub(crate) fn touch(fd: c_int) {
@@ -444,7 +433,7 @@ pub(crate) fn touch(fd: c_int) {
 }
 
 #[inline]
-fn settle(process: &Process, fd: c_int, entry: &Fd) -> Option<c_int> {
+pub(crate) fn settle(process: &Process, fd: c_int, entry: &Fd) -> Option<c_int> {
     let word = entry.word();
     if word & ATTENTION == 0 && (word & (NONBLOCK | NEVER_WAITS) != 0 || !thread::has_queue()) {
         return None;
@@ -500,10 +489,11 @@ pub(crate) fn wait_begins() {
     }
 }
 
-/// It has got some.
+/// It has got some, from this epoll instance, or in another way.
 #[inline]
-pub(crate) fn wait_ended(events: c_int) {
+pub(crate) fn wait_ended(events: c_int, epoll: Option<c_int>) {
     if events > 0 {
+        thread::set_source(epoll);
         thread::set_open(true);
         if let Some(process) = process::get() {
             helper::start_where_wanted(process);
@@ -514,6 +504,7 @@ pub(crate) fn wait_ended(events: c_int) {
 /// A call that the shim knows too little about: what this thread has queued is run first.
 pub(crate) fn unknown() {
     own::flush(Reason::Other);
+    thread::begin_turn();
 }
 
 /// The same for a call that this thread may not come back from.

@@ -56,19 +56,23 @@ extern "C" fn missing() -> isize {
     -1
 }
 
-/// Defines functions of libc. `real` makes the call with the arguments as they came.
+/// Defines functions of libc. `real` makes the call with the arguments as they came. Behind each of them more may have arrived
+/// anywhere ([`take`](crate::queue::take)), unless `these see to what was drained;` stands before them.
 macro_rules! interpose {
-    ($($(#[$meta:meta])* fn $($name:ident)|+ ($($args:tt)*) -> $ret:ty = |$real:ident| $body:block)*) => {
+    (these see to what was drained; $($rest:tt)*) => {
+        interpose!(@all [] $($rest)*);
+    };
+    (@all $first:tt $($(#[$meta:meta])* fn $($name:ident)|+ ($($args:tt)*) -> $ret:ty = |$real:ident| $body:block)*) => {
         $(
-            interpose!(@each [$(#[$meta])*] [$($name)+] ($($args)*) -> $ret = |$real| $body);
+            interpose!(@each $first [$(#[$meta])*] [$($name)+] ($($args)*) -> $ret = |$real| $body);
         )*
     };
-    (@each $meta:tt [$($name:ident)+] $args:tt -> $ret:ty = |$real:ident| $body:block) => {
+    (@each $first:tt $meta:tt [$($name:ident)+] $args:tt -> $ret:ty = |$real:ident| $body:block) => {
         $(
-            interpose!(@one $meta $name $args -> $ret = |$real| $body);
+            interpose!(@one $first $meta $name $args -> $ret = |$real| $body);
         )+
     };
-    (@one [$(#[$meta:meta])*] $name:ident ($($arg:ident: $type:ty),* $(,)?) -> $ret:ty = |$real:ident| $body:block) => {
+    (@one [$($first:expr)?] [$(#[$meta:meta])*] $name:ident ($($arg:ident: $type:ty),* $(,)?) -> $ret:ty = |$real:ident| $body:block) => {
         $(#[$meta])*
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($arg: $type),*) -> $ret {
@@ -82,8 +86,12 @@ macro_rules! interpose {
                 // SAFETY: the arguments are the program's own, which vouches for them.
                 unsafe { function($($arg),*) }
             };
+            $($first;)?
             $body
         }
+    };
+    ($($rest:tt)*) => {
+        interpose!(@all [$crate::queue::thread::forget_drained()] $($rest)*);
     };
 }
 pub(crate) use interpose;

@@ -5,12 +5,14 @@ use core::ffi::c_void;
 use libc::{c_int, c_uint, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec};
 
 use super::{fail, interpose};
-use crate::queue::{known, offer};
+use crate::queue::take::{self, Take};
+use crate::queue::{known, offer, thread};
 use crate::sys;
 
 /// Makes the call behind what is queued.
 #[inline]
 fn receive(fd: c_int, real: impl FnOnce() -> ssize_t) -> ssize_t {
+    thread::forget_drained();
     if let Some(errno) = offer::before(fd) {
         return fail(errno);
     }
@@ -21,44 +23,51 @@ fn receive(fd: c_int, real: impl FnOnce() -> ssize_t) -> ssize_t {
     got
 }
 
-/// Takes what has arrived: before sends that are queued, where that makes no difference.
+/// Takes what has arrived, `room` bytes at most.
 #[inline]
-fn take(fd: c_int, flags: c_int, real: impl FnOnce() -> ssize_t) -> ssize_t {
-    // What has become of sends can be asked for, too.
-    if flags & (libc::MSG_ERRQUEUE | libc::MSG_OOB) != 0 || !offer::may_overtake(fd) {
-        return receive(fd, real);
+fn take(fd: c_int, flags: c_int, room: usize, real: impl FnOnce() -> ssize_t) -> ssize_t {
+    let begun = take::begin(fd, flags, room);
+    match begun {
+        Take::Pass | Take::Overtake => {}
+        Take::Nothing => return fail(libc::EAGAIN),
+        Take::Fail(errno) => return fail(errno),
     }
     let got = real();
-    if got < 0 && sys::errno() == libc::EAGAIN {
-        offer::found_nothing(fd);
+    if got > 0 {
+        take::end(fd, got, room, flags);
+    } else if begun == Take::Overtake && got < 0 && sys::errno() == libc::EAGAIN {
+        take::found_nothing(fd);
     }
     got
 }
 
 interpose! {
+    these see to what was drained;
+
     fn read | __read(fd: c_int, buffer: *mut c_void, count: size_t) -> ssize_t = |real| {
-        let _ = (buffer, count);
-        take(fd, 0, real)
+        let _ = buffer;
+        take(fd, 0, count, real)
     }
 
     fn __read_chk(fd: c_int, buffer: *mut c_void, count: size_t, room: size_t) -> ssize_t = |real| {
-        let _ = (buffer, count, room);
-        take(fd, 0, real)
+        let _ = (buffer, room);
+        take(fd, 0, count, real)
     }
 
     fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t = |real| {
         let _ = (parts, count);
-        take(fd, 0, real)
+        // How much room there is is not added up.
+        take(fd, 0, 0, real)
     }
 
     fn recv(fd: c_int, buffer: *mut c_void, count: size_t, flags: c_int) -> ssize_t = |real| {
-        let _ = (buffer, count);
-        take(fd, flags, real)
+        let _ = buffer;
+        take(fd, flags, count, real)
     }
 
     fn __recv_chk(fd: c_int, buffer: *mut c_void, count: size_t, room: size_t, flags: c_int) -> ssize_t = |real| {
-        let _ = (buffer, count, room);
-        take(fd, flags, real)
+        let _ = (buffer, room);
+        take(fd, flags, count, real)
     }
 
     fn recvfrom(
@@ -69,8 +78,8 @@ interpose! {
         from: *mut sockaddr,
         len: *mut socklen_t,
     ) -> ssize_t = |real| {
-        let _ = (buffer, count, from, len);
-        take(fd, flags, real)
+        let _ = (buffer, from, len);
+        take(fd, flags, count, real)
     }
 
     fn __recvfrom_chk(
@@ -82,8 +91,8 @@ interpose! {
         from: *mut sockaddr,
         len: *mut socklen_t,
     ) -> ssize_t = |real| {
-        let _ = (buffer, count, room, from, len);
-        take(fd, flags, real)
+        let _ = (buffer, room, from, len);
+        take(fd, flags, count, real)
     }
 
     fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t = |real| {
@@ -104,6 +113,7 @@ interpose! {
         timeout: *mut timespec,
     ) -> c_int = |real| {
         let _ = (messages, count, flags, timeout);
+        thread::forget_drained();
         match offer::before(fd) {
             Some(errno) => fail(errno),
             None => real(),

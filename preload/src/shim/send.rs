@@ -5,13 +5,14 @@ use core::ffi::c_void;
 use libc::{c_int, c_uint, iovec, mmsghdr, msghdr, off64_t, size_t, sockaddr, socklen_t, ssize_t};
 
 use super::{fail, interpose};
-use crate::queue::known;
 use crate::queue::offer::{self, Offer};
+use crate::queue::{known, thread};
 use crate::sys;
 
 /// Answers the program, or makes the call and notes what it says about the socket.
 #[inline]
 fn answer(fd: c_int, offer: Offer, real: impl FnOnce() -> ssize_t) -> ssize_t {
+    thread::keep_drained(fd);
     match offer {
         Offer::Taken(len) => ssize_t::try_from(len).unwrap_or(ssize_t::MAX),
         Offer::Fail(errno) => fail(errno),
@@ -59,6 +60,8 @@ unsafe fn is_plain(message: *const msghdr) -> bool {
 }
 
 interpose! {
+    these see to what was drained;
+
     fn write | __write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t = |real| {
         answer(fd, offer::send(fd, &[part(buffer, count)], 0), real)
     }
@@ -106,6 +109,7 @@ interpose! {
 
     fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int = |real| {
         let _ = (messages, count, flags);
+        thread::forget_drained();
         offer::unknown();
         match offer::send(fd, &[], flags) {
             Offer::Fail(errno) => fail(errno),
@@ -128,6 +132,7 @@ interpose! {
         flags: c_uint,
     ) -> ssize_t = |real| {
         let _ = (from_offset, to_offset, count, flags);
+        thread::forget_drained();
         if let Some(errno) = offer::before(from) {
             return fail(errno);
         }
@@ -136,6 +141,7 @@ interpose! {
 
     fn tee(from: c_int, to: c_int, count: size_t, flags: c_uint) -> ssize_t = |real| {
         let _ = (count, flags);
+        thread::forget_drained();
         offer::before(from);
         offer::before(to);
         real()
@@ -143,6 +149,7 @@ interpose! {
 
     fn vmsplice(fd: c_int, parts: *const iovec, count: size_t, flags: c_uint) -> ssize_t = |real| {
         let _ = (parts, count, flags);
+        thread::forget_drained();
         offer::before(fd);
         real()
     }

@@ -7,7 +7,7 @@ use libc::c_int;
 
 use super::Real;
 use crate::life;
-use crate::queue::{known, offer};
+use crate::queue::{known, offer, thread};
 
 /// What has to be done before a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,6 +46,7 @@ impl Target {
 
 /// Does what has to be done, and returns where to go on.
 pub(crate) extern "C" fn prepare(target: &'static Target, first: c_int) -> *mut c_void {
+    thread::forget_drained();
     match target.before {
         Before::Flush => offer::unknown(),
         Before::Last => offer::last_words(),

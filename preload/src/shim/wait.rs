@@ -8,17 +8,17 @@ use super::interpose;
 use crate::queue::{known, offer};
 
 #[inline]
-fn wait(real: impl FnOnce() -> c_int) -> c_int {
+fn wait(epoll: Option<c_int>, real: impl FnOnce() -> c_int) -> c_int {
     offer::wait_begins();
     let events = real();
-    offer::wait_ended(events);
+    offer::wait_ended(events, epoll);
     events
 }
 
 interpose! {
     fn epoll_wait(epoll: c_int, events: *mut epoll_event, count: c_int, timeout: c_int) -> c_int = |real| {
-        let _ = (epoll, events, count, timeout);
-        wait(real)
+        let _ = (events, count, timeout);
+        wait(Some(epoll), real)
     }
 
     fn epoll_pwait(
@@ -28,8 +28,8 @@ interpose! {
         timeout: c_int,
         mask: *const sigset_t,
     ) -> c_int = |real| {
-        let _ = (epoll, events, count, timeout, mask);
-        wait(real)
+        let _ = (events, count, timeout, mask);
+        wait(Some(epoll), real)
     }
 
     fn epoll_pwait2(
@@ -39,23 +39,23 @@ interpose! {
         timeout: *const timespec,
         mask: *const sigset_t,
     ) -> c_int = |real| {
-        let _ = (epoll, events, count, timeout, mask);
-        wait(real)
+        let _ = (events, count, timeout, mask);
+        wait(Some(epoll), real)
     }
 
     fn poll | __poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -> c_int = |real| {
         let _ = (fds, count, timeout);
-        wait(real)
+        wait(None, real)
     }
 
     fn __poll_chk(fds: *mut pollfd, count: nfds_t, timeout: c_int, room: size_t) -> c_int = |real| {
         let _ = (fds, count, timeout, room);
-        wait(real)
+        wait(None, real)
     }
 
     fn ppoll(fds: *mut pollfd, count: nfds_t, timeout: *const timespec, mask: *const sigset_t) -> c_int = |real| {
         let _ = (fds, count, timeout, mask);
-        wait(real)
+        wait(None, real)
     }
 
     fn __ppoll_chk(
@@ -66,7 +66,7 @@ interpose! {
         room: size_t,
     ) -> c_int = |real| {
         let _ = (fds, count, timeout, mask, room);
-        wait(real)
+        wait(None, real)
     }
 
     fn select | __select(
@@ -77,7 +77,7 @@ interpose! {
         timeout: *mut timeval,
     ) -> c_int = |real| {
         let _ = (count, read, write, except, timeout);
-        wait(real)
+        wait(None, real)
     }
 
     fn pselect(
@@ -89,15 +89,20 @@ interpose! {
         mask: *const sigset_t,
     ) -> c_int = |real| {
         let _ = (count, read, write, except, timeout, mask);
-        wait(real)
+        wait(None, real)
     }
 
     fn epoll_ctl(epoll: c_int, operation: c_int, fd: c_int, event: *mut c_void) -> c_int = |real| {
-        let _ = event;
         offer::touch(fd);
         let done = real();
-        if done == 0 && operation == libc::EPOLL_CTL_ADD {
-            known::added(epoll, fd);
+        if done == 0 {
+            let events = if operation == libc::EPOLL_CTL_DEL {
+                0
+            } else {
+                // SAFETY: the kernel has just read an event there, which begins with this word; the program vouches for it.
+                unsafe { event.cast::<u32>().read_unaligned() }
+            };
+            known::watched(epoll, operation, fd, events);
         }
         done
     }

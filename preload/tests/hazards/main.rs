@@ -43,6 +43,13 @@ fn betters(name: &str) {
     );
 }
 
+/// Reads are left out, as it is where nothing is set and nothing has to be deferred.
+fn leaves_out(name: &str) {
+    holds(name);
+    let learned = run_with(name, Preload::Ours, &[("ESCA_DEFER", "gainful")]);
+    assert_eq!(learned, Outcome::Right, "{name} where what pays is learned");
+}
+
 macro_rules! hazards {
     ($($how:ident { $($test:ident = $name:literal;)* })*) => {
         $($(
@@ -114,6 +121,18 @@ hazards! {
         exec_fails = "exec-fails";
         reset_is_read = "reset-is-read";
     }
+    leaves_out {
+        read_arrives_late = "read-arrives-late";
+        read_ends_late = "read-ends-late";
+        read_resets_late = "read-resets-late";
+        read_spins = "read-spins";
+        read_on_edges = "read-on-edges";
+        read_once = "read-once";
+        read_by_poll = "read-by-poll";
+        read_from_itself = "read-from-itself";
+        read_otherwise = "read-otherwise";
+        read_by_two = "read-by-two";
+    }
 }
 
 /// What pays is learned, as it is where nothing is set: calls are now deferred and now not.
@@ -134,6 +153,28 @@ fn what_pays_is_learned() {
         let environment = [("ESCA_DEFER", "gainful"), ("ALARMS", "20000")];
         let learned = run_with(name, Preload::Ours, &environment);
         assert_eq!(learned, Outcome::Right, "{name} where what pays is learned");
+    }
+}
+
+/// What the tests of reads hold is not held because every call is made.
+#[test]
+fn reads_are_left_out() {
+    let environment = [("ESCA_DEFER", "gainful"), ("ESCA_STATS", "1")];
+    for (name, some) in [
+        ("read-arrives-late", true),
+        ("read-spins", true),
+        ("read-on-edges", false),
+        ("read-once", false),
+        ("read-by-poll", false),
+        ("read-from-itself", false),
+        ("read-otherwise", false),
+        ("read-by-two", false),
+    ] {
+        let said = support::said(name, Preload::Ours, &environment);
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let counts = words.windows(2).filter(|pair| pair[0] == "unread");
+        let unread: u64 = counts.filter_map(|pair| pair[1].parse::<u64>().ok()).sum();
+        assert_eq!(unread > 0, some, "{name} has left {unread} reads out: {said}");
     }
 }
 

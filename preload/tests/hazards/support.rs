@@ -41,6 +41,7 @@ fn built() -> &'static Built {
             "signals",
             "errors",
             "waits",
+            "reads",
         ];
         let parts = parts.map(|part| sources.join(part).with_extension("c"));
         compile(&victim, &["-pthread"], &parts);
@@ -102,6 +103,17 @@ pub(crate) fn run(name: &str, preload: Preload) -> Outcome {
 }
 
 pub(crate) fn run_with(name: &str, preload: Preload, environment: &[(&str, &str)]) -> Outcome {
+    outcome(name, preload, environment).0
+}
+
+/// What the server and the library said on the standard error, where all was right.
+pub(crate) fn said(name: &str, preload: Preload, environment: &[(&str, &str)]) -> String {
+    let (outcome, said) = outcome(name, preload, environment);
+    assert_eq!(outcome, Outcome::Right, "{name} with {environment:?}");
+    said
+}
+
+fn outcome(name: &str, preload: Preload, environment: &[(&str, &str)]) -> (Outcome, String) {
     let built = built();
     let mut command = Command::new(&built.victim);
     command.arg(name).envs(environment.iter().copied());
@@ -124,17 +136,18 @@ pub(crate) fn run_with(name: &str, preload: Preload, environment: &[(&str, &str)
     }
     let begin = Instant::now();
     let output = command.output().expect("the victim");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
-        return Outcome::Right;
+        return (Outcome::Right, said);
     }
     eprintln!(
         "{name}, {preload:?}, {environment:?}: {} after {:.1} s, load {}\n{}",
         output.status,
         begin.elapsed().as_secs_f64(),
         fs::read_to_string("/proc/loadavg").unwrap_or_default().trim_end(),
-        String::from_utf8_lossy(&output.stderr)
+        said
     );
-    Outcome::Wrong
+    (Outcome::Wrong, said)
 }
 
 /// How often a handler interrupts the library; `ESCA_ALARMS=1000000` takes a minute.

@@ -158,7 +158,7 @@ static void look(const struct hazard *hazard, int fd, pid_t server, struct got *
 
 static const struct hazard *find(const char *name)
 {
-	const struct hazard *groups[] = {bytes, numbers, processes, signals, errors, waits};
+	const struct hazard *groups[] = {bytes, numbers, processes, signals, errors, waits, reads};
 	for (size_t group = 0; group < sizeof groups / sizeof *groups; group++)
 		for (const struct hazard *each = groups[group]; each->name; each++)
 			if (!name)

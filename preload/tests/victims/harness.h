@@ -68,7 +68,7 @@ struct hazard {
 	enum behaviour peer;
 };
 
-extern const struct hazard bytes[], numbers[], processes[], signals[], errors[], waits[];
+extern const struct hazard bytes[], numbers[], processes[], signals[], errors[], waits[], reads[];
 
 /* The byte at an offset of the known file, and of long streams. */
 unsigned char known(size_t at);

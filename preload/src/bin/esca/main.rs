@@ -24,7 +24,7 @@ Environment:
   ESCA_EXECUTOR     direct, uring, kernel or auto: what runs the batches
   ESCA_PRELOAD      off: the library passes everything through
   ESCA_DEFER        always, or gainful: only what is likely to be joined with something
-  ESCA_PRELOAD_OPTIMISE   off: queued calls are not joined
+  ESCA_PRELOAD_OPTIMISE   off: queued calls are not joined, and no call is left out
   ESCA_STATS        1: counts on the standard error at exit; a path: appended to that file
 ";
 
