@@ -1,7 +1,7 @@
 //! System calls that the shim makes for itself: directly, so that they neither come back to the shim, nor touch `errno`, nor
 //! need anything that a signal handler must not use.
 
-use batch_table::Errno;
+use batch_table::{Call, Errno, SysResult};
 use libc::{c_int, c_long, c_void};
 
 /// Makes the system call `nr` with up to six arguments.
@@ -15,9 +15,30 @@ pub(crate) unsafe fn call(nr: c_long, args: &[u64]) -> Result<u64, Errno> {
     for (to, from) in six.iter_mut().zip(args) {
         *to = *from;
     }
+    #[cfg(test)]
+    if let Some(errno) = crate::queue::faults::intercept(nr, &mut six) {
+        return Err(errno);
+    }
     let nr = u32::try_from(nr).unwrap_or(u32::MAX);
     // SAFETY: the caller's promise.
     unsafe { esca_sys::syscall(nr, &six) }.into_result()
+}
+
+/// Makes a call of a batch.
+///
+/// # Safety
+///
+/// - As for [`esca_sys::syscall`].
+#[inline]
+pub(crate) unsafe fn run(call: &Call) -> SysResult {
+    #[cfg(test)]
+    let call = &mut call.clone();
+    #[cfg(test)]
+    if let Some(errno) = crate::queue::faults::intercept(call.nr.into(), &mut call.args) {
+        return SysResult::from_errno(errno);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { esca_sys::syscall(call.nr, &call.args) }
 }
 
 /// An `int` as the kernel takes it.
@@ -64,6 +85,13 @@ pub(crate) struct SendMemory {
 
 /// How much of a socket's send buffer is in use, as the kernel counts it.
 pub(crate) fn send_memory(fd: c_int) -> Result<SendMemory, Errno> {
+    #[cfg(test)]
+    if crate::queue::faults::lies() {
+        return Ok(SendMemory {
+            used: 0,
+            limit: 1 << 30,
+        });
+    }
     const SO_MEMINFO: c_int = 55;
     const WMEM_ALLOC: usize = 2;
     const SNDBUF: usize = 3;

@@ -8,9 +8,25 @@ use crate::queue::company;
 use crate::queue::plan::Step;
 use crate::settings;
 use crate::stats::{self, STATS};
+use crate::sys;
 
 /// Entries of a table.
 const CAPACITY: u32 = 256;
+
+/// Has the executor run entries: how many ran.
+///
+/// # Safety
+///
+/// - As for [`Executor::run`].
+#[cfg(not(test))]
+#[inline]
+unsafe fn execute(executor: &mut AnyExecutor, table: &Table<'_>, first: u32, count: u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { executor.run(table, first, count) }.unwrap_or(0)
+}
+
+#[cfg(test)]
+use crate::queue::faults::run as execute;
 
 /// A table, and what runs it.
 #[derive(Debug)]
@@ -101,7 +117,7 @@ impl Batch {
             if own {
                 // SAFETY: the entries are calls on the program's own descriptors, which it asked for; the bytes that they
                 // name are in the arena, which stays as it is until the flush has ended.
-                ran = unsafe { self.executor.run(&self.table, at, count - done) }.unwrap_or(0);
+                ran = unsafe { execute(&mut self.executor, &self.table, at, count - done) };
             }
             if ran == 0 {
                 // Another thread's ring cannot be used from here, and an executor may fail as a whole.
@@ -110,7 +126,7 @@ impl Batch {
                     .executor()
                     .walk(at, count - done, &mut Chain::new(), |_, call| {
                         // SAFETY: as above.
-                        Walked::Done(unsafe { esca_sys::syscall(call.nr, &call.args) })
+                        Walked::Done(unsafe { sys::run(call) })
                     });
             }
             done += ran.clamp(1, count - done);

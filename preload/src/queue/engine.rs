@@ -65,7 +65,7 @@ fn settle(process: &Process, segment: &Segment, step: Step, outcome: Outcome) {
             }
             let call = call(segment, step);
             // SAFETY: a call on the program's own descriptor that it asked for.
-            unsafe { esca_sys::syscall(call.nr, &call.args) }
+            unsafe { sys::run(&call) }
         }
     };
     match (step.kind, result.into_result()) {

@@ -3,6 +3,10 @@
 mod batch;
 pub(crate) mod company;
 pub(crate) mod engine;
+#[cfg(test)]
+mod exact;
+#[cfg(test)]
+pub(crate) mod faults;
 pub(crate) mod fds;
 pub(crate) mod known;
 pub(crate) mod left;

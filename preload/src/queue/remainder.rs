@@ -58,10 +58,11 @@ impl Drop for Locked<'_> {
 /// Adds something behind what is left on a descriptor.
 #[cold]
 pub(crate) fn append(process: &Process, fd: c_int, item: Item) {
+    let mut locked = Locked::new(process);
+    // Not before: whoever has just finished what was left would take the mark away again.
     if let Some(entry) = process.fd(fd) {
         entry.set(REMAINDER | SYNCHRONOUS);
     }
-    let mut locked = Locked::new(process);
     let list = locked.list();
     match list.iter_mut().find(|left| left.fd == fd && !left.detached) {
         Some(left) => left.items.push_back(item),
