@@ -285,9 +285,7 @@ impl Program {
         // SAFETY: reads a live event.
         let done = unsafe { libc::epoll_ctl(self.epoll, operation, fd, &raw mut event) };
         assert_eq!(done, 0, "epoll_ctl: error {}", errno());
-        if operation == libc::EPOLL_CTL_ADD {
-            known::added(self.epoll, fd);
-        }
+        known::watched(self.epoll, operation, fd, events);
     }
 
     fn accept(&mut self) {
@@ -352,7 +350,7 @@ impl Program {
                 break count;
             }
         };
-        offer::wait_ended(count);
+        offer::wait_ended(count, Some(self.epoll));
         assert!(
             count > 0,
             "no event for {PATIENCE:?}: {:?}\n{}",
