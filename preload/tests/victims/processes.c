@@ -55,7 +55,7 @@ static void executes(struct server *server)
 static void exec_fails(struct server *server)
 {
 	send(server->fd, "before ", 7, 0);
-	if (execl("/nonexistent", "x", (char *)NULL) != -1 || errno != ENOENT)
+	if (execl("/proc/self/no-such-program", "x", (char *)NULL) != -1 || errno != ENOENT)
 		fail("exec");
 	send(server->fd, "after", 5, 0);
 }
