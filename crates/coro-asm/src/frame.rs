@@ -64,6 +64,15 @@ impl<F, Return> Slot<F, Return> {
     }
 }
 
+/// What the yielder's place holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Anything.
+    Unknown,
+    /// The yielder of an earlier coroutine of the same types on this stack, which has finished.
+    Yielder,
+}
+
 /// Moves `body` to the top of `stack` and makes a context that will run it.
 ///
 /// # Panics
@@ -72,8 +81,9 @@ impl<F, Return> Slot<F, Return> {
 /// # Safety
 /// - The stack is not in use, and `stack` lives until the context is finished or for ever.
 /// - All that `body` refers to lives until the context is finished, or will never be touched.
+/// - `before` is true.
 #[inline(always)]
-pub(crate) unsafe fn place<F, Input, Yield, Return>(stack: &impl Stack, body: F) -> Context
+pub(crate) unsafe fn place<F, Input, Yield, Return>(stack: &impl Stack, before: Before, body: F) -> Context
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
@@ -92,16 +102,20 @@ where
     // SAFETY: as above.
     let top = unsafe { base.sub(of_yielder) };
     asan::renewed(stack);
-    // SAFETY: the place lies in the yielder.
-    let parent = unsafe { &raw mut (*yielder.as_ptr()).parent };
-    // SAFETY: it is aligned and unused.
-    unsafe { parent.write(asan::Parent::new()) };
-    #[cfg(feature = "alloc")]
-    {
+    if before == Before::Unknown {
         // SAFETY: the place lies in the yielder.
-        let deferred = unsafe { &raw mut (*yielder.as_ptr()).deferred };
+        let parent = unsafe { &raw mut (*yielder.as_ptr()).parent };
         // SAFETY: it is aligned and unused.
-        unsafe { deferred.write(DeferList::default()) };
+        unsafe { parent.write(asan::Parent::new()) };
+        #[cfg(feature = "alloc")]
+        {
+            // SAFETY: the place lies in the yielder.
+            let deferred = unsafe { &raw mut (*yielder.as_ptr()).deferred };
+            // SAFETY: it is aligned and unused.
+            unsafe { deferred.write(DeferList::default()) };
+        }
+        // SAFETY: the link begins the yielder.
+        unsafe { Link::prepare(yielder.cast()) };
     }
     // SAFETY: `room` covers this, too.
     let slot = unsafe { Slot::<F, Return>::below(top) };
@@ -140,9 +154,14 @@ pub(crate) unsafe fn yielder<Input, Yield>(stack: &impl Stack) -> NonNull<Yielde
 /// Returns a pointer to the outcome, or null if the body was dropped without having run.
 ///
 /// # Safety
-/// - `link` is that of a coroutine of these types, whose slot holds a body.
+/// - `link` is that of a coroutine of these types, whose `slot` holds a body.
 /// - `value` is an encoded `Input` if `signal` is `RUN`.
-unsafe extern "C" fn root<F, Input, Yield, Return>(value: Word, link: NonNull<Link>, signal: usize) -> Word
+unsafe extern "C" fn root<F, Input, Yield, Return>(
+    value: Word,
+    link: NonNull<Link>,
+    signal: usize,
+    slot: NonNull<u8>,
+) -> Word
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
@@ -150,7 +169,7 @@ where
     let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
     yielder.parent.entered();
     // SAFETY: the caller's promise.
-    let outcome = unsafe { run::<F, Input, Yield, Return>(value, link, signal) };
+    let outcome = unsafe { run::<F, Input, Yield, Return>(value, link, signal, slot.cast()) };
     // In a frame that no one has a pointer to, for with this the sanitizer's own frames go.
     yielder.parent.ending();
     Word::new(outcome)
@@ -162,16 +181,17 @@ where
 /// - As for [`root`].
 #[cfg_attr(feature = "asan", inline(never))]
 #[cfg_attr(not(feature = "asan"), inline(always))]
-unsafe fn run<F, Input, Yield, Return>(value: Word, link: NonNull<Link>, signal: usize) -> *mut ()
+unsafe fn run<F, Input, Yield, Return>(
+    value: Word,
+    link: NonNull<Link>,
+    signal: usize,
+    slot: NonNull<Slot<F, Return>>,
+) -> *mut ()
 where
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
     // SAFETY: as in `root`.
     let yielder = unsafe { link.cast::<Yielder<Input, Yield>>().as_ref() };
-    // SAFETY: the link lives as long as the coroutine, and only shared references to it are made.
-    let top = unsafe { link.as_ref() }.top_of_frames();
-    // SAFETY: the address of a slot, below which `place` has the frames begin, is not null.
-    let slot = unsafe { NonNull::new_unchecked(top) }.cast::<Slot<F, Return>>();
     // SAFETY: the body is at the slot's start, and is read this one time.
     let body = unsafe { slot.cast::<F>().read() };
     let place = slot.cast::<Result<Return, Payload>>();

@@ -37,7 +37,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::hint::assert_unchecked;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, transmute};
 use core::ptr::NonNull;
 
 use crate::arch;
@@ -51,6 +51,10 @@ pub type Word = MaybeUninit<*mut ()>;
 /// An unwinding panic must not leave it; `extern "C"` makes that an abort.
 pub type Entry = unsafe extern "C" fn(value: Word, link: NonNull<Link>, signal: usize) -> Word;
 
+/// An [`Entry`] that gets the address where its frames begin, too.
+pub(crate) type Root =
+    unsafe extern "C" fn(value: Word, link: NonNull<Link>, signal: usize, top: NonNull<u8>) -> Word;
+
 /// The record that leads from a coroutine to its resumer, at the start of its stack or apart from it.
 ///
 /// It begins with a frame record: the resumer's stack pointer and an address in this crate's code. Behind that a suspended
@@ -61,8 +65,8 @@ pub struct Link {
     /// An address, for the compiler knows a number again where it does not know a pointer.
     parent: Cell<usize>,
     return_pc: usize,
-    /// Written by [`suspend`]'s assembly, and read back by it. Before the first suspension the first holds the top of the frames.
-    saved: [Cell<*mut u8>; 2],
+    /// Written by [`suspend`]'s assembly, and read back by it.
+    saved: [Cell<usize>; 2],
     /// Where this record is; exposed. The code that resumes knows that, too, and gives it to the coroutine in a register.
     /// [`suspend`] tells the compiler that the two are one, so that it need not read this again from cold memory.
     address: usize,
@@ -71,10 +75,16 @@ pub struct Link {
 }
 
 impl Link {
-    /// Where the frames of a coroutine begin that has not suspended yet.
+    /// Makes ready what stays the same over all coroutines that have this link one after the other.
+    ///
+    /// # Safety
+    /// - `this` is aligned, and its memory is writable.
     #[inline(always)]
-    pub(crate) fn top_of_frames(&self) -> *mut u8 {
-        self.saved[0].get()
+    pub(crate) unsafe fn prepare(this: NonNull<Self>) {
+        // SAFETY: the field lies in the record.
+        let address = unsafe { &raw mut (*this.as_ptr()).address };
+        // SAFETY: it is writable and aligned.
+        unsafe { address.write(this.as_ptr().expose_provenance()) };
     }
 }
 
@@ -113,27 +123,24 @@ impl Context {
     pub unsafe fn new(base: NonNull<u8>, entry: Entry) -> Self {
         // SAFETY: the caller owns the memory below `base`.
         let link = unsafe { link_below(base) };
+        // SAFETY: function pointers have one size. The code that calls it passes a fourth argument in a register of its own, which
+        // a function of three parameters may find changed (System V AMD64 psABI, section 3.2.3; AAPCS64, section 6.8.2).
+        let root = unsafe { transmute::<Entry, Root>(entry) };
+        // SAFETY: the place is the caller's.
+        unsafe { Link::prepare(link) };
         // SAFETY: the caller's promise; nothing lies between the link and the frames.
-        unsafe { Self::with_link(link, link.cast(), entry) }
+        unsafe { Self::with_link(link, link.cast(), root) }
     }
 
-    /// As [`Self::new`], but the frames begin at `top`, wherever the link is.
+    /// As [`Self::new`], with a link that has been prepared, and frames that begin at `top`, wherever the link is.
     ///
     /// # Safety
     /// - As for [`Self::new`], of `top` instead of `base`.
-    /// - `link` is aligned, its memory is writable and used by nothing else for as long as the stack.
-    #[inline]
-    pub(crate) unsafe fn with_link(link: NonNull<Link>, top: NonNull<u8>, entry: Entry) -> Self {
-        // SAFETY: the field lies in the record.
-        let saved = unsafe { &raw mut (*link.as_ptr()).saved };
-        // SAFETY: it is writable and aligned.
-        unsafe { saved.cast::<*mut u8>().write(top.as_ptr()) };
-        // SAFETY: the field lies in the record.
-        let address = unsafe { &raw mut (*link.as_ptr()).address };
-        // SAFETY: it is writable and aligned.
-        unsafe { address.write(link.as_ptr().expose_provenance()) };
-        // SAFETY: the first word of the record is, too.
-        unsafe { link.cast::<Entry>().write(entry) };
+    /// - `link` has been [prepared](Link::prepare), and its memory is used by nothing else for as long as the stack.
+    #[inline(always)]
+    pub(crate) unsafe fn with_link(link: NonNull<Link>, top: NonNull<u8>, root: Root) -> Self {
+        // SAFETY: the first word of the record is writable and aligned.
+        unsafe { link.cast::<Root>().write(root) };
         Self {
             sp: top,
             pc: arch::entry_pc(),

@@ -171,7 +171,7 @@ pub(crate) fn entry_pc() -> usize {
 
 /// Where a fresh coroutine starts: `resume` called this with x2 = sp, x5 = link record, x0 = value, x1 = signal.
 ///
-/// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
+/// Calls the entry function as `f(value, link, signal, sp)`; one of three parameters leaves the last register alone. It returns here, and not by a switch of its own, so that
 /// the processor's return predictor still pairs that call and the resumer's.
 ///
 /// In the unwind table the frame takes in the resumer's pushes: its caller is the code that holds the
@@ -200,6 +200,7 @@ unsafe extern "C" fn entry() {
         // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg29 0; DW_OP_deref; DW_OP_plus_uconst 32.
         ".cfi_escape 0x0f, 5, 0x8d, 0x00, 0x06, 0x23, 32",
         "mov sp, x2",
+        "mov x3, x2",
         "mov x2, x1",
         "mov x1, x29",
         "blr x9",

@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::raw::{Entry, Link, Word};
+use crate::raw::{Link, Root, Word};
 
 /// Program counters, which are only ever compared.
 const FRESH: usize = 1;
@@ -42,7 +42,8 @@ unsafe impl Send for State {}
 
 /// What a thread begins with.
 struct Start {
-    entry: Entry,
+    entry: Root,
+    top: NonNull<u8>,
     link: NonNull<Link>,
     channel: Arc<Channel>,
 }
@@ -55,7 +56,7 @@ impl Start {
     fn run(self) {
         let (word, signal) = self.channel.wait(Side::Coroutine);
         // SAFETY: `resume` was called with a fresh context, whose link holds this function, and its value and signal.
-        let word = unsafe { (self.entry)(word, self.link, signal) };
+        let word = unsafe { (self.entry)(word, self.link, signal, self.top) };
         let mut state = self.channel.lock();
         state.finished = true;
         self.channel.hand_over(&mut state, Side::Resumer, word, 0);
@@ -110,10 +111,12 @@ pub(crate) unsafe fn resume(
 ) -> (*mut u8, usize, Word) {
     let channel = if pc == FRESH {
         // SAFETY: the link of a fresh context begins with its entry function.
-        let entry = unsafe { link.cast::<Entry>().read() };
+        let entry = unsafe { link.cast::<Root>().read() };
         // SAFETY: a link is no null pointer.
         let link = unsafe { NonNull::new_unchecked(link) };
-        start(entry, link)
+        // SAFETY: nor is the top of a stack.
+        let top = unsafe { NonNull::new_unchecked(sp) };
+        start(entry, top, link)
     } else {
         sp.cast::<Channel>().cast_const()
     };
@@ -132,7 +135,7 @@ pub(crate) unsafe fn resume(
 }
 
 /// Makes the thread of a fresh coroutine, which waits.
-fn start(entry: Entry, link: NonNull<Link>) -> *const Channel {
+fn start(entry: Root, top: NonNull<u8>, link: NonNull<Link>) -> *const Channel {
     let channel = Arc::new(Channel {
         state: Mutex::new(State {
             running: Side::Resumer,
@@ -145,6 +148,7 @@ fn start(entry: Entry, link: NonNull<Link>) -> *const Channel {
     });
     let parts = Start {
         entry,
+        top,
         link,
         channel: Arc::clone(&channel),
     };

@@ -162,7 +162,7 @@ pub(crate) fn entry_pc() -> usize {
 
 /// Where a fresh coroutine starts: `resume` called this with rdx = sp, r8 = link record, rdi = value, rsi = signal.
 ///
-/// Calls the entry function as `f(value, link, signal)`. It returns here, and not by a switch of its own, so that
+/// Calls the entry function as `f(value, link, signal, sp)`; one of three parameters leaves the last register alone. It returns here, and not by a switch of its own, so that
 /// the processor's return predictor still pairs that call and the resumer's.
 ///
 /// In the unwind table the frame takes in the resumer's pushes: its caller is the code that holds the
@@ -191,6 +191,7 @@ unsafe extern "C" fn entry() {
         // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg6 (rbp) 0; DW_OP_deref; DW_OP_plus_uconst 24.
         ".cfi_escape 0x0f, 5, 0x76, 0x00, 0x06, 0x23, 24",
         "mov rsp, rdx",
+        "mov rcx, rdx",
         "mov rdx, rsi",
         "mov rsi, rbp",
         "call rax",
