@@ -173,6 +173,31 @@ pub(crate) fn restore_signals(mask: SignalMask) {
     let _ = unsafe { call(libc::SYS_rt_sigprocmask, &args) };
 }
 
+/// Asks the scheduler to let this thread run soon after it wakes up, at the price of running briefly: it is one that hardly
+/// runs. Its priority stays the program's. Kernels before 6.12 know no such wish and leave things as they are.
+pub(crate) fn be_prompt() {
+    const SLICE_NS: u64 = 100_000;
+    // size, policy, flags, nice, priority, runtime, ... : `struct sched_attr` of sched_setattr(2)
+    let mut attributes = [0_u64; 6];
+    let size = size_of_val(&attributes) as u64;
+    // SAFETY: the kernel writes at most `size` bytes to the attributes of this thread, which are live.
+    let got = unsafe {
+        call(
+            libc::SYS_sched_getattr,
+            &[0, address(attributes.as_mut_ptr()), size, 0],
+        )
+    };
+    let policy = attributes[0] >> 32;
+    if got.is_ok() && policy == libc::SCHED_OTHER as u64 {
+        attributes[3] = SLICE_NS;
+        // SAFETY: the kernel reads `size` live bytes, as their first word says.
+        let _ = unsafe { call(libc::SYS_sched_setattr, &[0, address(attributes.as_ptr()), 0]) };
+    }
+    // The slack of a timer would be 50 microseconds.
+    // SAFETY: touches no memory.
+    let _ = unsafe { call(libc::SYS_prctl, &[int(libc::PR_SET_TIMERSLACK), 1]) };
+}
+
 /// Sleeps.
 pub(crate) fn sleep_ns(nanoseconds: i64) {
     let time = [0_i64, nanoseconds];
