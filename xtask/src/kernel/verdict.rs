@@ -38,6 +38,14 @@ pub(super) fn complaint(log: &str) -> Option<&str> {
         .find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)))
 }
 
+/// Whether a processor was lost outside of the module: the kernel tells of a stall, and no stack that it shows, of any
+/// processor or task, has a function of the module. An emulator does that to kernels (see `emulator.rs`).
+pub(super) fn stalled_without_the_module(boot: &Boot) -> bool {
+    let mut lines = boot.sections.iter().flat_map(|section| section.text.lines());
+    let stalled = lines.any(|line| line.contains("rcu: INFO:") && line.contains("stall"));
+    stalled && !lines.any(|line| line.contains("[esca]"))
+}
+
 /// Counts what each job printed: a job named `tests …` by its tests, any other as one check of its exit status; and, as one
 /// more check, whether the kernel's log is clean. `jobs` are those that were to run.
 pub(super) fn judge(boot: &Boot, jobs: &[String]) -> Outcome {
@@ -138,6 +146,24 @@ mod tests {
         let outcome = judge(&hung, &["insmod".to_owned()]);
         assert_eq!((outcome.counts.passed, outcome.counts.failed), (2, 1));
         assert!(outcome.notes[0].ends_with("rcu: INFO: …"), "{:?}", outcome.notes);
+    }
+
+    #[test]
+    fn a_stall_with_the_module_on_a_stack_is_its_own() {
+        let elsewhere = "\
+[   30.3] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+[   30.3] RIP: 0010:__schedule+0x1bc/0xa00
+[   30.3] Modules linked in: esca(OE)
+";
+        let stalled = |text: &str| {
+            let before = section("tests module", "[    1.0]  esca_flush+0x1/0x2 [esca]", Some(0));
+            stalled_without_the_module(&boot(&[before, section("log", text, None)]))
+        };
+        assert!(stalled(elsewhere));
+        assert!(!stalled(&format!(
+            "{elsewhere}[   30.4]  ? esca_flush+0x7c/0x120 [esca]\n"
+        )));
+        assert!(!stalled("[   30.4] BUG: unable to handle page fault\n"));
     }
 
     #[test]
