@@ -24,8 +24,11 @@ long esca_setup(struct esca_device *device, unsigned long capacity)
 		result = -EEXIST;
 		goto unlock;
 	}
-	/* On the account of the caller's memory cgroup, which vmalloc_user() would not do. */
-	table = __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	/*
+	 * On the account of the caller's memory cgroup, which vmalloc_user() would not do. Who asks is told when there is
+	 * none, so the log need not be, which a process at its cgroup's limit could fill.
+	 */
+	table = __vmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	if (!table) {
 		result = -ENOMEM;
 		goto unlock;
