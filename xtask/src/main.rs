@@ -28,6 +28,7 @@ usage: cargo xtask COMMAND
                                   preload, kernel
   kernel build|test [--arch amd64|arm64] [--kernel 6.1|6.12] [--long]
                                   build /dev/esca for Debian's kernels, boot them under QEMU and test it there
+  kernel debug [--long]           the same in a kernel that watches itself, built from source: half an hour
   help                            this text
 
 stages of test:

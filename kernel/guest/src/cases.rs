@@ -2,6 +2,7 @@
 
 mod basics;
 mod closing;
+mod failing;
 mod hostile;
 pub(crate) mod identity;
 mod lifetime;
@@ -24,11 +25,11 @@ pub(crate) enum Passed {
 /// A name, and what is run under it.
 pub(crate) type Case = (&'static str, fn(&Options) -> Passed);
 
-/// A case that needs no options.
+/// A list of cases, by module.
 macro_rules! cases {
-    ($($module:ident { $($(#[$when:meta])? $name:ident,)+ })+) => {
-        /// Every case, in the order in which they run.
-        pub(crate) const CASES: &[Case] = &[$($($(#[$when])? (
+    ($(#[$about:meta])+ $list:ident: $($module:ident { $($(#[$when:meta])? $name:ident,)+ })+) => {
+        $(#[$about])+
+        pub(crate) const $list: &[Case] = &[$($($(#[$when])? (
             concat!(stringify!($module), "::", stringify!($name)),
             |options| $module::$name(options).into(),
         ),)+)+];
@@ -42,6 +43,23 @@ impl From<()> for Passed {
 }
 
 cases! {
+    /// For a kernel in which allocations can be made to fail.
+    FAILING:
+    failing {
+        an_open_fails_cleanly,
+        a_setup_fails_cleanly,
+        a_mapping_fails_cleanly,
+        entries_fail_one_by_one,
+        a_query_fails_cleanly,
+    }
+    lifetime {
+        the_kernel_has_not_complained,
+    }
+}
+
+cases! {
+    /// Every other case, in the order in which they run.
+    CASES:
     basics {
         the_module_runs_every_call_of_the_list,
         one_entry_runs,
@@ -106,7 +124,7 @@ cases! {
         a_module_in_use_is_not_unloaded,
         a_module_is_unloaded_and_loaded_again,
         tables_without_a_mapping_leave_no_page,
-        a_hundred_thousand_tables_leave_no_page,
+        many_tables_leave_no_page,
     }
     random {
         batches_give_what_plain_calls_give,

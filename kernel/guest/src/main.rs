@@ -14,7 +14,7 @@ mod system;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, FAILING};
 
 /// How the program was called.
 #[derive(Clone, Debug)]
@@ -23,19 +23,26 @@ struct Options {
     duration: Duration,
     /// How long a case may take beyond that.
     limit: Duration,
+    /// How many tables come and go in the case that counts what is left of them.
+    tables: u32,
     /// The module's file, for the case that unloads it and loads it again.
     module: Option<String>,
+    /// The cases about allocations that fail, in place of all others.
+    failing: bool,
     /// Only cases whose name contains this.
     filter: String,
 }
 
-const USAGE: &str = "usage: esca-guest [--seconds N | --long] [--limit SECONDS] [--module FILE] [FILTER]";
+const USAGE: &str = "\
+usage: esca-guest [--seconds N | --long] [--limit SECONDS] [--tables N] [--module FILE] [--failing] [FILTER]";
 
 fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
     let mut options = Options {
         duration: Duration::from_secs(15),
         limit: Duration::from_secs(4 * 60),
+        tables: 100_000,
         module: None,
+        failing: false,
         filter: String::new(),
     };
     let mut arguments = arguments;
@@ -43,7 +50,9 @@ fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
         match argument.as_str() {
             "--long" => options.duration = Duration::from_secs(10 * 60),
             "--seconds" => options.duration = Duration::from_secs(arguments.next()?.parse().ok()?),
+            "--failing" => options.failing = true,
             "--limit" => options.limit = Duration::from_secs(arguments.next()?.parse().ok()?),
+            "--tables" => options.tables = arguments.next()?.parse().ok()?,
             "--module" => options.module = Some(arguments.next()?),
             filter if !filter.starts_with('-') => filter.clone_into(&mut options.filter),
             _ => return None,
@@ -65,7 +74,8 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let chosen: Vec<&Case> = CASES
+    let all = if options.failing { FAILING } else { CASES };
+    let chosen: Vec<&Case> = all
         .iter()
         .filter(|(name, _)| name.contains(&options.filter))
         .collect();

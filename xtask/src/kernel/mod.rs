@@ -2,6 +2,7 @@
 
 mod apt;
 mod bench;
+mod debug;
 mod emulator;
 mod guest;
 mod initrd;
@@ -49,7 +50,7 @@ struct Built {
 
 pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<ExitCode> {
     let Some((verb, rest)) = arguments.split_first() else {
-        bail!("kernel what? build or test");
+        bail!("kernel what? build, test or debug");
     };
     let (targets, long) = options(rest)?;
     let logs = workspace.target.join("xtask/logs");
@@ -76,7 +77,8 @@ pub(crate) fn command(workspace: Workspace, arguments: &[String]) -> Result<Exit
             let rows = test(&context, &targets)?;
             Ok(finish(&rows))
         }
-        other => bail!("kernel does not know {other:?}; it takes build or test"),
+        "debug" => debug::command(&context),
+        other => bail!("kernel does not know {other:?}; it takes build, test or debug"),
     }
 }
 
@@ -210,7 +212,8 @@ fn boot(
     emulator: &Emulator,
     folder: &Path,
 ) -> Result<Outcome> {
-    let jobs = set.jobs(if context.long { 600 } else { 15 }, 240);
+    // For the hostile writer, and again for random batches.
+    let jobs = set.jobs(if context.long { "--long" } else { "--seconds 15" });
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let guest = Guest {
         emulator,

@@ -44,15 +44,11 @@ impl Set {
         self.programs.clone()
     }
 
-    /// What the guest does with them. The hostile writer has `soak` seconds, and again random batches; a case may take
-    /// `limit` seconds beyond that.
-    pub(super) fn jobs(&self, soak: u32, limit: u32) -> Vec<Job> {
+    /// What the guest does with them; `options` are those of the module's tests.
+    pub(super) fn jobs(&self, options: &str) -> Vec<Job> {
         let mut jobs = vec![
             Job::new("insmod", "insmod /esca.ko"),
-            Job::new(
-                "tests module",
-                format!("esca-guest --seconds {soak} --limit {limit} --module /esca.ko"),
-            ),
+            Job::new("tests module", format!("esca-guest {options} --module /esca.ko")),
             Job::new("tests executor", "conformance kernel module"),
         ];
         // The module's own count is one of each open file; a probe sees the server's flushes from outside.
