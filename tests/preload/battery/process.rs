@@ -134,9 +134,29 @@ impl Server {
         Ok(self.each_socket()?.len())
     }
 
-    /// Process, descriptor and inode of each of them.
+    /// Whether it has a file under `folder` open.
+    pub(crate) fn has_open(&self, folder: &Path) -> Result<bool> {
+        Ok(self
+            .descriptors()?
+            .iter()
+            .any(|(.., target)| Path::new(target).starts_with(folder)))
+    }
+
+    /// Process, descriptor and inode of each socket.
     fn each_socket(&self) -> Result<Vec<(u32, String, String)>> {
-        let mut sockets = Vec::new();
+        let sockets = self
+            .descriptors()?
+            .into_iter()
+            .filter_map(|(process, fd, target)| {
+                let inode = target.strip_prefix("socket:[")?.trim_end_matches(']');
+                Some((process, fd, inode.to_owned()))
+            });
+        Ok(sockets.collect())
+    }
+
+    /// Process, number and target of all open descriptors.
+    fn descriptors(&self) -> Result<Vec<(u32, String, String)>> {
+        let mut all = Vec::new();
         for process in self.family()? {
             // It may have ended since.
             let Ok(entries) = fs::read_dir(format!("/proc/{process}/fd")) else {
@@ -144,14 +164,11 @@ impl Server {
             };
             for entry in entries.flatten() {
                 let target = fs::read_link(entry.path()).unwrap_or_default();
-                let target = target.to_string_lossy();
-                if let Some(inode) = target.strip_prefix("socket:[") {
-                    let fd = entry.file_name().to_string_lossy().into_owned();
-                    sockets.push((process, fd, inode.trim_end_matches(']').to_owned()));
-                }
+                let fd = entry.file_name().to_string_lossy().into_owned();
+                all.push((process, fd, target.to_string_lossy().into_owned()));
             }
         }
-        Ok(sockets)
+        Ok(all)
     }
 
     /// Its TCP connections, with what the kernel says of them.
