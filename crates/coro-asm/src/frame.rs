@@ -83,21 +83,24 @@ pub(crate) enum Before {
 /// - All that `body` refers to lives until the context is finished, or will never be touched.
 /// - `before` is true.
 #[inline(always)]
-pub(crate) unsafe fn place<F, Input, Yield, Return>(stack: &impl Stack, before: Before, body: F) -> Context
+pub(crate) unsafe fn place<F, Input, Yield, Return, S>(stack: &S, before: Before, body: F) -> Context
 where
+    S: Stack,
     F: FnOnce(&Yielder<Input, Yield>, Input) -> Return,
 {
     let base = stack.base();
-    let room = base.addr().get() - stack.limit().addr().get();
     let of_yielder = match stack.record() {
         Some(_) => 0,
         None => yielder_size::<Input, Yield>(),
     };
     let wanted = of_yielder + Slot::<F, Return>::SIZE + (Slot::<F, Return>::ALIGNMENT - ALIGNMENT) + MIN_ROOM;
-    if room < wanted {
-        too_small(room, wanted);
+    if wanted > S::LEAST_ROOM {
+        let room = base.addr().get() - stack.limit().addr().get();
+        if room < wanted {
+            too_small(room, wanted);
+        }
     }
-    // SAFETY: `room` covers this, so it stays inside the stack.
+    // SAFETY: the room that there is covers this, so it stays inside the stack.
     let yielder = unsafe { yielder::<Input, Yield>(stack) };
     // SAFETY: as above.
     let top = unsafe { base.sub(of_yielder) };
@@ -117,7 +120,7 @@ where
         // SAFETY: the link begins the yielder.
         unsafe { Link::prepare(yielder.cast()) };
     }
-    // SAFETY: `room` covers this, too.
+    // SAFETY: the room covers this, too.
     let slot = unsafe { Slot::<F, Return>::below(top) };
     // SAFETY: it is aligned and unused, and a body fits.
     unsafe { slot.cast::<F>().write(body) };

@@ -45,7 +45,11 @@ pub(crate) const ALIGNMENT: usize = 16;
 /// - A write below `limit` either lies in memory that nothing else uses or traps, so far down as code without stack
 ///   probes may reach, which is one page. (Rust probes each page of a large frame.) A stack without a trap
 ///   must come from an `unsafe` constructor that has the caller answer for the depth.
+/// - `base` is above `limit` by at least [`LEAST_ROOM`](Self::LEAST_ROOM) bytes.
 pub unsafe trait Stack {
+    /// The least bytes that such a stack has, whatever its configuration. A body that fits needs no check when it is started.
+    const LEAST_ROOM: usize = 0;
+
     /// The highest address, one past the last usable byte.
     fn base(&self) -> NonNull<u8>;
 

@@ -23,6 +23,10 @@ const COLOURS: usize = 32;
 /// Bytes in a cache line, or a divisor of it.
 const LINE: usize = 64;
 
+/// Bytes of a page, at least: x86_64 has no smaller one (Intel SDM volume 3, section 5.1), nor has AArch64 (Arm Architecture
+/// Reference Manual, translation granules).
+const LEAST_PAGE: usize = 4096;
+
 /// What a [`StackPool`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -389,8 +393,11 @@ fn free_if_last(pool: NonNull<Inner>) {
 // SAFETY: the addresses never change. The base is a multiple of 16, for a slot's top is page-aligned and
 // colours are multiples of 64. The slot is handed out to one `PooledStack` at a time and stays mapped until the last one is
 // dropped; a forgotten one is never counted as idle, so then it stays for ever. Below the limit come less than a page of the same
-// slot, then its guard page.
+// slot, then its guard page. A stack is a page or more, of which all colours but one
+// are not usable.
 unsafe impl Stack for PooledStack {
+    const LEAST_ROOM: usize = LEAST_PAGE - (COLOURS - 1) * LINE;
+
     #[inline]
     fn base(&self) -> NonNull<u8> {
         // SAFETY: a pool outlives its stacks.
