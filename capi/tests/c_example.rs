@@ -85,13 +85,21 @@ fn programs(compiler: &str, source: &str) -> Vec<(&'static str, PathBuf)> {
         .collect()
 }
 
-fn run(program: &Path, executor: Option<&str>, arguments: &[&str]) -> Output {
+/// What the program prints, which must end well.
+fn printed(program: &Path, executor: Option<&str>, arguments: &[&str]) -> String {
     let mut command = Command::new(program);
     command.env_remove("ESCA_EXECUTOR").args(arguments);
     if let Some(executor) = executor {
         command.env("ESCA_EXECUTOR", executor);
     }
-    command.output().expect("the program has just been linked")
+    let output = command.output().expect("the program has just been linked");
+    assert!(
+        output.status.success(),
+        "{} {executor:?}: {}",
+        program.display(),
+        shown(&output)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The executors that can be had here, by what the library itself says.
@@ -109,13 +117,7 @@ fn the_example_prints_the_result_of_every_call() {
     let compiler = compiler();
     for (linking, program) in programs(&compiler, "examples/two_sockets.c") {
         for executor in executors() {
-            let output = run(&program, executor, &[]);
-            assert!(
-                output.status.success(),
-                "{linking} {executor:?}: {}",
-                shown(&output)
-            );
-            let printed = String::from_utf8_lossy(&output.stdout);
+            let printed = printed(&program, executor, &[]);
             assert_eq!(printed, EXPECTED, "{linking} {executor:?}");
         }
     }
@@ -126,13 +128,7 @@ fn the_header_keeps_its_promises() {
     let compiler = compiler();
     for (linking, program) in programs(&compiler, "tests/edges.c") {
         for executor in executors() {
-            let output = run(&program, executor, &[]);
-            assert!(
-                output.status.success(),
-                "{linking} {executor:?}: {}",
-                shown(&output)
-            );
-            let name = String::from_utf8_lossy(&output.stdout);
+            let name = printed(&program, executor, &[]);
             if let Some(executor) = executor {
                 assert_eq!(name.trim(), executor, "{linking}");
             }
@@ -149,15 +145,9 @@ fn an_executor_that_cannot_be_had_is_an_error_in_words() {
     if !Path::new("/dev/esca").exists() {
         cases.push(("kernel", ENODEV));
     }
-    for (linking, program) in programs(&compiler, "tests/edges.c") {
+    for (_, program) in programs(&compiler, "tests/edges.c") {
         for (executor, errno) in &cases {
-            let output = run(&program, Some(executor), &[errno]);
-            assert!(
-                output.status.success(),
-                "{linking} {executor}: {}",
-                shown(&output)
-            );
-            let printed = String::from_utf8_lossy(&output.stdout);
+            let printed = printed(&program, Some(executor), &[errno]);
             assert!(printed.contains(executor), "{printed}");
         }
     }

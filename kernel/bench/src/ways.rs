@@ -38,9 +38,8 @@ fn error(what: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Module {
     device: OwnedFd,
-    /// Of the mapping below, which is never unmapped: the program is about to end.
-    table: Table<'static>,
-    position: u32,
+    /// In the mapping below, which is never unmapped: the program is about to end.
+    entries: Entries,
 }
 
 impl Module {
@@ -71,8 +70,7 @@ impl Module {
         let table = unsafe { Table::attach_raw(memory, size) }.map_err(|error| error.to_string())?;
         Ok(Self {
             device,
-            table,
-            position: 0,
+            entries: Entries::new(table),
         })
     }
 }
@@ -80,6 +78,33 @@ impl Module {
 impl Runner for Module {
     #[inline]
     fn run(&mut self, calls: &[Call]) -> i64 {
+        let (ioctl, fd) = (libc::SYS_ioctl as u32, self.device.as_raw_fd() as u64);
+        self.entries.run(calls, |_, first, count| {
+            let argument = device::flush_argument(first, count, CAPACITY);
+            let args = [fd, device::FLUSH.into(), argument, 0, 0, 0];
+            // SAFETY: the entries hold calls that are sound to make, as for `Plain`.
+            let flushed = unsafe { esca_sys::syscall(ioctl, &args) }.into_result();
+            flushed.ok().map(|more| more as u32)
+        })
+    }
+}
+
+/// A table, and how far it has been used.
+#[derive(Debug)]
+struct Entries {
+    table: Table<'static>,
+    position: u32,
+}
+
+impl Entries {
+    const fn new(table: Table<'static>) -> Self {
+        Self { table, position: 0 }
+    }
+
+    /// Fills an entry for each call, has them run by `flush`, which answers how many of so many after the first are
+    /// finished, and takes the results.
+    #[inline]
+    fn run(&mut self, calls: &[Call], mut flush: impl FnMut(&Table<'_>, u32, u32) -> Option<u32>) -> i64 {
         let producer = self.table.producer();
         let count = calls.len() as u32;
         for (index, call) in (0..).zip(calls) {
@@ -87,41 +112,31 @@ impl Runner for Module {
                 return i64::MIN;
             }
         }
-        let (ioctl, fd) = (libc::SYS_ioctl as u32, self.device.as_raw_fd() as u64);
         let mut finished = 0;
         // More than once when a signal comes in between.
         while finished < count {
             let first = self.position.wrapping_add(finished);
-            let argument = device::flush_argument(first, count - finished, CAPACITY);
-            let args = [fd, device::FLUSH.into(), argument, 0, 0, 0];
-            // SAFETY: the entries hold calls that are sound to make, as for `Plain`.
-            match unsafe { esca_sys::syscall(ioctl, &args) }.into_result() {
-                Ok(more) => finished += more as u32,
-                Err(_) => return i64::MIN,
+            match flush(&self.table, first, count - finished) {
+                Some(more) => finished += more,
+                None => return i64::MIN,
             }
         }
-        let sum = taken(&self.table, self.position, count);
+        let sum = (0..count)
+            .map(|index| match producer.take(self.position.wrapping_add(index)) {
+                Some(outcome) => outcome.result().to_raw(),
+                None => i64::MIN,
+            })
+            .fold(0, i64::wrapping_add);
         self.position = self.position.wrapping_add(count);
         sum
     }
-}
-
-fn taken(table: &Table<'_>, first: u32, count: u32) -> i64 {
-    let producer = table.producer();
-    (0..count)
-        .map(|index| match producer.take(first.wrapping_add(index)) {
-            Some(outcome) => outcome.result().to_raw(),
-            None => i64::MIN,
-        })
-        .fold(0, i64::wrapping_add)
 }
 
 /// The same entries through io_uring, however few they are.
 #[derive(Debug)]
 pub(crate) struct Ring {
     uring: Uring,
-    table: Table<'static>,
-    position: u32,
+    entries: Entries,
 }
 
 impl Ring {
@@ -136,8 +151,7 @@ impl Ring {
         let table = unsafe { Table::init_raw(memory.pointer(), memory.len(), CAPACITY, features) };
         Ok(Self {
             uring,
-            table: table.map_err(|error| error.to_string())?,
-            position: 0,
+            entries: Entries::new(table.map_err(|error| error.to_string())?),
         })
     }
 }
@@ -145,24 +159,10 @@ impl Ring {
 impl Runner for Ring {
     #[inline]
     fn run(&mut self, calls: &[Call]) -> i64 {
-        let producer = self.table.producer();
-        let count = calls.len() as u32;
-        for (index, call) in (0..).zip(calls) {
-            if producer.publish(self.position.wrapping_add(index), call).is_err() {
-                return i64::MIN;
-            }
-        }
-        let mut finished = 0;
-        while finished < count {
-            let first = self.position.wrapping_add(finished);
+        let uring = &mut self.uring;
+        self.entries.run(calls, |table, first, count| {
             // SAFETY: the entries hold calls that are sound to make, as for `Plain`.
-            match unsafe { self.uring.run(&self.table, first, count - finished) } {
-                Ok(more) => finished += more,
-                Err(_) => return i64::MIN,
-            }
-        }
-        let sum = taken(&self.table, self.position, count);
-        self.position = self.position.wrapping_add(count);
-        sum
+            unsafe { uring.run(table, first, count) }.ok()
+        })
     }
 }

@@ -1,6 +1,15 @@
 use crate::trie::matcher::Matcher;
 use crate::trie::sets::Set;
 
+/// Each prefix with its value, in the order of the values.
+fn pairs(set: &Set) -> Vec<(Box<str>, u32)> {
+    set.prefixes
+        .iter()
+        .map(|prefix| prefix.as_str().into())
+        .zip(0..)
+        .collect()
+}
+
 /// Binary search in a sorted list, where every prefix knows its longest proper prefix in the list.
 #[derive(Debug)]
 pub struct SortedSearch {
@@ -13,12 +22,7 @@ impl Matcher for SortedSearch {
     const NAME: &'static str = "sorted";
 
     fn build(set: &Set) -> Self {
-        let mut pairs: Vec<(Box<str>, u32)> = set
-            .prefixes
-            .iter()
-            .map(|prefix| prefix.as_str().into())
-            .zip(0..)
-            .collect();
+        let mut pairs = pairs(set);
         pairs.sort_unstable();
         let mut open: Vec<u32> = Vec::new();
         let mut links = Vec::with_capacity(pairs.len());
@@ -60,12 +64,7 @@ impl Matcher for NaiveScan {
     const NAME: &'static str = "scan";
 
     fn build(set: &Set) -> Self {
-        let mut pairs: Vec<(Box<str>, u32)> = set
-            .prefixes
-            .iter()
-            .map(|prefix| prefix.as_str().into())
-            .zip(0..)
-            .collect();
+        let mut pairs = pairs(set);
         pairs.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
         Self(pairs)
     }

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rustix::process::geteuid;
 
-use super::on_each_executor;
+use super::{Values, on_each_executor, serve_values};
+use crate::checks::Verdict;
 use crate::checks::client::Client;
 use crate::checks::exchange::{self, Pace};
-use crate::checks::{Verdict, paces};
 use crate::library::Mode;
 use crate::pair::Pair;
 use crate::place::{Place, SIZES, content};
@@ -20,24 +20,21 @@ on_each_executor! {
     four_threads => hold(4);
 }
 
+const VALUES: Values = Values {
+    values,
+    reads,
+    read_reply,
+    aborts,
+};
+
 fn hold(threads: u32) -> impl Fn(&Mode, &Scale, &mut Verdict) {
     move |mode, scale, verdict| {
-        let place = Place::new().expect("a place");
-        let pair = match Pair::start(&place, mode, |place, name, mode| {
-            start(place, name, mode, threads)
-        }) {
-            Ok(pair) => pair,
-            Err(error) => return verdict.check("the pair", || Err(error)),
-        };
-        let before = pair.settled_sockets();
-        let same = |commands: &[_], pace| exchange::same(&pair, read_reply, commands, pace);
-        verdict.check("values", || same(&values(), Pace::Turns));
-        verdict.check("values, pipelined", || same(&values(), Pace::Pipelined));
-        verdict.check("values, slowly", || same(&reads(10), Pace::Slow));
-        verdict.check("aborts", || aborts(&pair, scale.aborts));
-        verdict.check("many gets", || same(&many(scale.load), Pace::Pipelined));
-        verdict.check("values, again", || same(&reads(SIZES.len()), Pace::Pipelined));
-        verdict.check("nothing left", || paces::nothing_left(&pair, before?));
+        let start = |place: &_, name: &_, mode: &_| start(place, name, mode, threads);
+        serve_values(mode, scale, &VALUES, verdict, start, |pair, verdict| {
+            verdict.check("many gets", || {
+                exchange::same(pair, read_reply, &many(scale.load), Pace::Pipelined)
+            });
+        });
     }
 }
 

@@ -13,10 +13,12 @@ mod redis;
 use anyhow::Result;
 
 use crate::checks::answers::{self, Traits};
+use crate::checks::client::Client;
+use crate::checks::exchange::{self, Pace};
 use crate::checks::{Verdict, many, paces};
 use crate::library::{Mode, can_run};
 use crate::pair::Pair;
-use crate::place::Place;
+use crate::place::{Place, SIZES};
 use crate::process::Server;
 use crate::scale::Scale;
 
@@ -80,6 +82,43 @@ fn serve_files(
     verdict.check("crowd", || paces::crowd(&pair));
     verdict.check("many held", || many::held(&pair, scale.connections, traits));
     verdict.check("loaded", || many::loaded(&pair, scale.load));
+    verdict.check("nothing left", || paces::nothing_left(&pair, before?));
+    drop(place);
+}
+
+/// How a server of values is asked.
+struct Values {
+    /// Stores a value of every size and reads it back.
+    values: fn() -> Vec<exchange::Command>,
+    /// Reads so many of them back.
+    reads: fn(usize) -> Vec<exchange::Command>,
+    read_reply: fn(&mut Client) -> Result<Vec<u8>>,
+    /// So many clients that go away in the midst of a large reply.
+    aborts: fn(&Pair, usize) -> Result<()>,
+}
+
+/// Everything that a server of values is asked, and `more` that is its own.
+fn serve_values(
+    mode: &Mode,
+    scale: &Scale,
+    asked: &Values,
+    verdict: &mut Verdict,
+    start: impl Fn(&Place, &str, &Mode) -> Result<Server>,
+    more: impl FnOnce(&Pair, &mut Verdict),
+) {
+    let (place, pair) = match pair(mode, start) {
+        Ok(both) => both,
+        Err(error) => return verdict.check("the pair", || Err(error)),
+    };
+    let before = pair.settled_sockets();
+    let same = |commands: &[_], pace| exchange::same(&pair, asked.read_reply, commands, pace);
+    verdict.check("values", || same(&(asked.values)(), Pace::Turns));
+    verdict.check("values, pipelined", || same(&(asked.values)(), Pace::Pipelined));
+    verdict.check("values, slowly", || same(&(asked.reads)(10), Pace::Slow));
+    verdict.check("aborts", || (asked.aborts)(&pair, scale.aborts));
+    more(&pair, verdict);
+    let all = (asked.reads)(SIZES.len());
+    verdict.check("values, again", || same(&all, Pace::Pipelined));
     verdict.check("nothing left", || paces::nothing_left(&pair, before?));
     drop(place);
 }

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::on_each_executor;
+use super::{Values, on_each_executor, serve_values};
+use crate::checks::Verdict;
 use crate::checks::client::Client;
 use crate::checks::exchange::{self, Pace};
-use crate::checks::{Verdict, paces};
 use crate::library::Mode;
 use crate::pair::Pair;
 use crate::place::{Place, SIZES, content};
@@ -20,33 +20,29 @@ on_each_executor! {
     io_threads => hold(2);
 }
 
+const VALUES: Values = Values {
+    values,
+    reads,
+    read_reply,
+    aborts,
+};
+
 fn hold(threads: u32) -> impl Fn(&Mode, &Scale, &mut Verdict) {
     move |mode, scale, verdict| {
-        let place = Place::new().expect("a place");
-        let pair = match Pair::start(&place, mode, |place, name, mode| {
-            start(place, name, mode, threads)
-        }) {
-            Ok(pair) => pair,
-            Err(error) => return verdict.check("the pair", || Err(error)),
-        };
-        let before = pair.settled_sockets();
-        let same = |commands: &[_], pace| exchange::same(&pair, read_reply, commands, pace);
-        verdict.check("values", || same(&values(), Pace::Turns));
-        verdict.check("values, pipelined", || same(&values(), Pace::Pipelined));
-        verdict.check("values, slowly", || same(&reads(10), Pace::Slow));
-        verdict.check("kinds", || same(&kinds(), Pace::Turns));
-        verdict.check("kinds, pipelined", || same(&kinds(), Pace::Pipelined));
-        verdict.check("while it forks", || forks(&pair));
-        verdict.check("aborts", || aborts(&pair, scale.aborts));
-        // With threads of their own for input and output, all of which spin, two processors are soon at an end.
-        let requests = if threads == 1 {
-            scale.load * 50
-        } else {
-            scale.load * 5
-        };
-        verdict.check("redis-benchmark", || benchmark(&pair.preloaded, requests));
-        verdict.check("values, again", || same(&reads(SIZES.len()), Pace::Pipelined));
-        verdict.check("nothing left", || paces::nothing_left(&pair, before?));
+        let start = |place: &_, name: &_, mode: &_| start(place, name, mode, threads);
+        serve_values(mode, scale, &VALUES, verdict, start, |pair, verdict| {
+            let same = |pace| exchange::same(pair, read_reply, &kinds(), pace);
+            verdict.check("kinds", || same(Pace::Turns));
+            verdict.check("kinds, pipelined", || same(Pace::Pipelined));
+            verdict.check("while it forks", || forks(pair));
+            // With threads of their own for input and output, all of which spin, two processors are soon at an end.
+            let requests = if threads == 1 {
+                scale.load * 50
+            } else {
+                scale.load * 5
+            };
+            verdict.check("redis-benchmark", || benchmark(&pair.preloaded, requests));
+        });
     }
 }
 
