@@ -1,21 +1,21 @@
-use super::Memory;
-use crate::node::{Link, Lists, NIL, Node};
+use super::{Columns, Memory};
+use crate::node::{Link, NIL, Node};
 
 /// Memory for `N` timers within the wheel itself: see [`ArrayWheel`](crate::ArrayWheel).
 #[derive(Debug)]
 pub struct Array<T, const N: usize> {
-    nodes: [Node; N],
-    links: [Link; N],
-    values: [Option<T>; N],
+    columns: Columns<[Node; N], [Link; N], [Option<T>; N]>,
     used: u32,
 }
 
 impl<T, const N: usize> Array<T, N> {
     pub(crate) const fn new() -> Self {
         Self {
-            nodes: [Node::EMPTY; N],
-            links: [Link::EMPTY; N],
-            values: [const { None }; N],
+            columns: Columns {
+                nodes: [Node::EMPTY; N],
+                links: [Link::EMPTY; N],
+                values: [const { None }; N],
+            },
             used: 0,
         }
     }
@@ -23,43 +23,23 @@ impl<T, const N: usize> Array<T, N> {
 
 impl<T, const N: usize> Memory for Array<T, N> {
     type Value = T;
+    type Nodes = [Node; N];
+    type Links = [Link; N];
+    type Values = [Option<T>; N];
 
     #[inline]
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values> {
+        &self.columns
     }
 
     #[inline]
-    fn nodes_mut(&mut self) -> &mut [Node] {
-        &mut self.nodes
-    }
-
-    #[inline]
-    fn links(&self) -> &[Link] {
-        &self.links
-    }
-
-    #[inline]
-    fn lists(&mut self) -> Lists<'_> {
-        Lists {
-            nodes: &mut self.nodes,
-            links: &mut self.links,
-        }
-    }
-
-    #[inline]
-    fn values(&self) -> &[Option<T>] {
-        &self.values
-    }
-
-    #[inline]
-    fn values_mut(&mut self) -> &mut [Option<T>] {
-        &mut self.values
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values> {
+        &mut self.columns
     }
 
     #[inline]
     fn grow(&mut self, value: T) -> Result<u32, T> {
-        super::take_next(&mut self.values, &mut self.used, value)
+        super::take_next(&mut self.columns.values, &mut self.used, value)
     }
 
     #[inline]

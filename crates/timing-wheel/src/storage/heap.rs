@@ -1,91 +1,70 @@
-use super::Memory;
-use crate::node::{Link, Lists, NIL, Node};
+use super::{Columns, Memory};
+use crate::node::{Link, NIL, Node};
 use alloc::vec::Vec;
 
 /// Memory on the heap that grows: see [`Wheel`](crate::Wheel).
 #[derive(Debug)]
 pub struct Heap<T> {
-    nodes: Vec<Node>,
-    links: Vec<Link>,
-    values: Vec<Option<T>>,
+    columns: Columns<Vec<Node>, Vec<Link>, Vec<Option<T>>>,
 }
 
 impl<T> Heap<T> {
     pub(crate) fn with_capacity(timers: usize) -> Self {
         Self {
-            nodes: Vec::with_capacity(timers),
-            links: Vec::with_capacity(timers),
-            values: Vec::with_capacity(timers),
+            columns: Columns {
+                nodes: Vec::with_capacity(timers),
+                links: Vec::with_capacity(timers),
+                values: Vec::with_capacity(timers),
+            },
         }
     }
 }
 
 impl<T> Memory for Heap<T> {
     type Value = T;
+    type Nodes = Vec<Node>;
+    type Links = Vec<Link>;
+    type Values = Vec<Option<T>>;
 
     #[inline]
-    fn nodes(&self) -> &[Node] {
-        &self.nodes
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values> {
+        &self.columns
     }
 
     #[inline]
-    fn nodes_mut(&mut self) -> &mut [Node] {
-        &mut self.nodes
-    }
-
-    #[inline]
-    fn links(&self) -> &[Link] {
-        &self.links
-    }
-
-    #[inline]
-    fn lists(&mut self) -> Lists<'_> {
-        Lists {
-            nodes: &mut self.nodes,
-            links: &mut self.links,
-        }
-    }
-
-    #[inline]
-    fn values(&self) -> &[Option<T>] {
-        &self.values
-    }
-
-    #[inline]
-    fn values_mut(&mut self) -> &mut [Option<T>] {
-        &mut self.values
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values> {
+        &mut self.columns
     }
 
     #[inline]
     fn grow(&mut self, value: T) -> Result<u32, T> {
-        let index = match u32::try_from(self.nodes.len()) {
+        let Columns { nodes, links, values } = &mut self.columns;
+        let index = match u32::try_from(nodes.len()) {
             Ok(index) if index < NIL => index,
             _ => return Err(value),
         };
-        let room = self
-            .nodes
+        let room = nodes
             .try_reserve(1)
-            .and(self.links.try_reserve(1))
-            .and(self.values.try_reserve(1));
+            .and(links.try_reserve(1))
+            .and(values.try_reserve(1));
         if room.is_err() {
             return Err(value);
         }
-        self.nodes.push(Node::EMPTY);
-        self.links.push(Link::EMPTY);
-        self.values.push(Some(value));
+        nodes.push(Node::EMPTY);
+        links.push(Link::EMPTY);
+        values.push(Some(value));
         Ok(index)
     }
 
     #[inline]
     fn in_use(&self) -> u32 {
-        u32::try_from(self.nodes.len()).unwrap_or(NIL)
+        u32::try_from(self.columns.nodes.len()).unwrap_or(NIL)
     }
 
     #[inline]
     fn capacity(&self) -> usize {
-        self.nodes
-            .capacity()
-            .min(self.values.capacity())
-            .min(NIL as usize)
+        let Columns { nodes, links, values } = &self.columns;
+        let timers = nodes.capacity().min(links.capacity()).min(values.capacity());
+        timers.min(NIL as usize)
     }
 }

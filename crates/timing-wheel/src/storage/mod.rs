@@ -19,29 +19,32 @@ pub trait Storage: Memory {}
 
 impl<S: Memory> Storage for S {}
 
+/// Nodes, links and values, index by index, each in memory of whatever kind.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Columns<N, L, V> {
+    nodes: N,
+    links: L,
+    values: V,
+}
+
 /// What the wheel asks of its memory. Nodes, links and values have the same length.
 pub trait Memory {
     /// The caller's value that goes with a timer.
     type Value;
 
     #[doc(hidden)]
-    fn nodes(&self) -> &[Node];
+    type Nodes: AsRef<[Node]> + AsMut<[Node]>;
+    #[doc(hidden)]
+    type Links: AsRef<[Link]> + AsMut<[Link]>;
+    #[doc(hidden)]
+    type Values: AsRef<[Option<Self::Value>]> + AsMut<[Option<Self::Value>]>;
 
     #[doc(hidden)]
-    fn nodes_mut(&mut self) -> &mut [Node];
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values>;
 
     #[doc(hidden)]
-    fn links(&self) -> &[Link];
-
-    /// Nodes and links, to change.
-    #[doc(hidden)]
-    fn lists(&mut self) -> Lists<'_>;
-
-    #[doc(hidden)]
-    fn values(&self) -> &[Option<Self::Value>];
-
-    #[doc(hidden)]
-    fn values_mut(&mut self) -> &mut [Option<Self::Value>];
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values>;
 
     /// Takes one more node into use, for `value`, and answers its index; gives the value back when there is none.
     #[doc(hidden)]
@@ -54,6 +57,47 @@ pub trait Memory {
     /// The number of nodes without growing.
     #[doc(hidden)]
     fn capacity(&self) -> usize;
+
+    #[doc(hidden)]
+    #[inline]
+    fn nodes(&self) -> &[Node] {
+        self.columns().nodes.as_ref()
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn nodes_mut(&mut self) -> &mut [Node] {
+        self.columns_mut().nodes.as_mut()
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn links(&self) -> &[Link] {
+        self.columns().links.as_ref()
+    }
+
+    /// Nodes and links, to change.
+    #[doc(hidden)]
+    #[inline]
+    fn lists(&mut self) -> Lists<'_> {
+        let columns = self.columns_mut();
+        Lists {
+            nodes: columns.nodes.as_mut(),
+            links: columns.links.as_mut(),
+        }
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn values(&self) -> &[Option<Self::Value>] {
+        self.columns().values.as_ref()
+    }
+
+    #[doc(hidden)]
+    #[inline]
+    fn values_mut(&mut self) -> &mut [Option<Self::Value>] {
+        self.columns_mut().values.as_mut()
+    }
 }
 
 /// `grow` of the two storages of fixed size: the nodes before `used` have been in use.

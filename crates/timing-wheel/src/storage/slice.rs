@@ -1,12 +1,10 @@
-use super::Memory;
-use crate::node::{Link, Lists, NIL, Node};
+use super::{Columns, Memory};
+use crate::node::{Link, NIL, Node};
 
 /// The caller's memory, borrowed: see [`SliceWheel`](crate::SliceWheel).
 #[derive(Debug)]
 pub struct Slice<'a, T> {
-    nodes: &'a mut [Node],
-    links: &'a mut [Link],
-    values: &'a mut [Option<T>],
+    columns: Columns<&'a mut [Node], &'a mut [Link], &'a mut [Option<T>]>,
     used: u32,
 }
 
@@ -20,53 +18,31 @@ impl<'a, T> Slice<'a, T> {
         nodes.fill(Node::EMPTY);
         values.iter_mut().for_each(|value| *value = None);
         Self {
-            nodes,
-            links,
-            values,
+            columns: Columns { nodes, links, values },
             used: 0,
         }
     }
 }
 
-impl<T> Memory for Slice<'_, T> {
+impl<'a, T> Memory for Slice<'a, T> {
     type Value = T;
+    type Nodes = &'a mut [Node];
+    type Links = &'a mut [Link];
+    type Values = &'a mut [Option<T>];
 
     #[inline]
-    fn nodes(&self) -> &[Node] {
-        self.nodes
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values> {
+        &self.columns
     }
 
     #[inline]
-    fn nodes_mut(&mut self) -> &mut [Node] {
-        self.nodes
-    }
-
-    #[inline]
-    fn links(&self) -> &[Link] {
-        self.links
-    }
-
-    #[inline]
-    fn lists(&mut self) -> Lists<'_> {
-        Lists {
-            nodes: self.nodes,
-            links: self.links,
-        }
-    }
-
-    #[inline]
-    fn values(&self) -> &[Option<T>] {
-        self.values
-    }
-
-    #[inline]
-    fn values_mut(&mut self) -> &mut [Option<T>] {
-        self.values
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values> {
+        &mut self.columns
     }
 
     #[inline]
     fn grow(&mut self, value: T) -> Result<u32, T> {
-        super::take_next(self.values, &mut self.used, value)
+        super::take_next(self.columns.values, &mut self.used, value)
     }
 
     #[inline]
@@ -76,6 +52,6 @@ impl<T> Memory for Slice<'_, T> {
 
     #[inline]
     fn capacity(&self) -> usize {
-        self.nodes.len()
+        self.columns.nodes.len()
     }
 }
