@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use timing_wheel::{ArrayWheel, Handle, Link, Node, SliceWheel, Stale, Storage, TimingWheel, Wheel};
+use timing_wheel::{ArrayWheel, Handle, Link, Node, SliceWheel, Stale, Storage, TimingWheel, Upper, Wheel};
 
 use super::input::Input;
 
@@ -19,9 +19,10 @@ pub fn run(data: &[u8]) {
         0 => Run::new(Wheel::new(now), usize::MAX).all(input),
         1 => Run::new(ArrayWheel::<u64, 9>::new(now), 9).all(input),
         _ => {
-            let (mut nodes, mut links, mut values) =
-                ([Node::EMPTY; 5], [Link::EMPTY; 5], [const { None }; 5]);
-            Run::new(SliceWheel::new(now, &mut nodes, &mut links, &mut values), 5).all(input);
+            let (mut nodes, mut links, mut uppers) = ([Node::EMPTY; 5], [Link::EMPTY; 5], [Upper::EMPTY; 5]);
+            let mut values = [const { None }; 5];
+            let wheel = SliceWheel::new(now, &mut nodes, &mut links, &mut uppers, &mut values);
+            Run::new(wheel, 5).all(input);
         }
     }
 }

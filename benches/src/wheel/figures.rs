@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use timing_wheel::{Link, Node, Wheel};
+use timing_wheel::{Link, Node, Upper, Wheel};
 
 use super::workloads::{SPREAD, delays};
 
 /// Bytes of the record of one timer, without the value.
-pub(super) const NODE_BYTES: usize = size_of::<Node>() + size_of::<Link>();
+pub(super) const NODE_BYTES: usize = size_of::<Node>() + size_of::<Link>() + size_of::<Upper>();
 
 /// How often a loop that sleeps until `next_bound` wakes up for one timer of 30 days in milliseconds.
 pub(super) fn wakeups_of_30_days() -> u32 {

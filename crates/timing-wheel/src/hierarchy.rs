@@ -45,7 +45,7 @@ enum Cascade {
 #[derive(Clone)]
 pub(crate) struct Hierarchy {
     /// Up to here every slot has been worked off.
-    cursor: u64,
+    pub(crate) cursor: u64,
     /// The start of the slot `first`; `u64::MAX` when every slot is empty.
     first_start: u64,
     /// The slot to work off next, `UNLINKED` when every slot is empty: the one that starts first, or the one at the cursor
@@ -120,16 +120,15 @@ impl Hierarchy {
             self.cursor = self.first_start;
             let digit = usize::from(self.first) & 63;
             let index = self.heads[0][digit];
-            let next = lists.links[index as usize].next;
+            let link = &mut lists.links[index as usize];
+            let next = link.next;
+            link.slot = UNLINKED;
             self.heads[0][digit] = next;
             // Whether a tick has one timer or two is anybody's guess, so there is no branch on it.
             let rest = if next == NIL { index } else { next };
             lists.links[rest as usize].prev = NIL;
             self.leave_tick(next == NIL);
-            let node = &mut lists.nodes[index as usize];
-            node.slot = UNLINKED;
-            if node.is_live() {
-                let deadline = node.deadline;
+            if let Some(deadline) = lists.deadline(index, self.cursor) {
                 if deadline <= self.cursor {
                     return Some(index);
                 }
@@ -168,13 +167,12 @@ impl Hierarchy {
         let mut index = self.heads[level][usize::from(slot & 63)];
         let untouched = self.levels & ((1 << level) - 1) == 0;
         if untouched && lists.links[index as usize].next == NIL {
-            let node = &mut lists.nodes[index as usize];
-            let deadline = node.deadline;
-            if node.is_live() && deadline <= now && (deadline ^ self.cursor) >> above == 0 {
+            let deadline = lists.deadline(index, self.cursor);
+            if let Some(deadline) = deadline.filter(|at| *at <= now && (at ^ self.cursor) >> above == 0) {
                 // Alone in its slot and with nothing moved down from it, it is the first of all, at whatever tick: every other
                 // slot starts after this one's end.
                 *budget -= 1;
-                node.slot = UNLINKED;
+                lists.links[index as usize].slot = UNLINKED;
                 self.heads[level][usize::from(slot & 63)] = NIL;
                 self.cursor = deadline;
                 self.vacate(slot);
@@ -186,24 +184,20 @@ impl Hierarchy {
         while index != NIL && left > 0 {
             left -= 1;
             let next = lists.links[index as usize].next;
-            let node = &mut lists.nodes[index as usize];
-            let deadline = node.deadline;
-            let digit = ((deadline >> below) & 63) as u16;
-            if !node.is_live() {
-                node.slot = UNLINKED;
-            } else if (deadline ^ self.cursor) >> above == 0 && (digit != 0 || below == 0) {
-                // As `link` does, with the level known.
-                node.slot = slot - (slot & 63) - 64 + digit;
-                let head = core::mem::replace(&mut self.heads[level - 1][usize::from(digit)], index);
-                let second = if head == NIL { index } else { head };
-                lists.links[second as usize].prev = index;
-                lists.links[index as usize] = Link {
-                    next: head,
-                    prev: NIL,
-                };
-                occupied |= 1 << digit;
+            let node = lists.nodes[index as usize];
+            if let Some(deadline) = lists.deadline(index, self.cursor) {
+                let digit = ((deadline >> below) & 63) as u16;
+                let here = (deadline ^ self.cursor) >> above == 0 && (digit != 0 || below == 0);
+                if here && node.generation & 1 == 1 {
+                    // As `link` does, with the level known.
+                    let head = core::mem::replace(&mut self.heads[level - 1][usize::from(digit)], index);
+                    lists.put_first(index, head, slot - (slot & 63) - 64 + digit);
+                    occupied |= 1 << digit;
+                } else {
+                    self.relink(lists, index, deadline);
+                }
             } else {
-                self.relink(lists, index, deadline);
+                lists.links[index as usize].slot = UNLINKED;
             }
             index = next;
         }
@@ -235,16 +229,8 @@ impl Hierarchy {
         let shift = u32::from(level) * DIGIT_BITS;
         let slot = level << DIGIT_BITS | ((due >> shift) & 63) as u16;
         let head = core::mem::replace(&mut self.heads[usize::from(level)][usize::from(slot & 63)], index);
-        // Without a branch on whether the slot was empty, which is anybody's guess.
-        let second = if head == NIL { index } else { head };
-        lists.links[second as usize].prev = index;
-        lists.links[index as usize] = Link {
-            next: head,
-            prev: NIL,
-        };
-        let node = &mut lists.nodes[index as usize];
-        node.deadline = deadline;
-        node.slot = slot;
+        lists.put_first(index, head, slot);
+        lists.set_deadline(index, deadline, self.cursor);
         self.occupied[usize::from(level)] |= 1 << (slot & 63);
         self.levels |= 1 << level;
         // A slot that is being taken apart starts at the cursor, and nothing starts before that.
@@ -264,8 +250,9 @@ impl Hierarchy {
     /// Takes a node off its slot's list.
     #[inline]
     pub(crate) fn unlink(&mut self, lists: &mut Lists<'_>, index: u32) {
-        let Link { next, prev } = lists.links[index as usize];
-        let slot = core::mem::replace(&mut lists.nodes[index as usize].slot, UNLINKED);
+        let link = &mut lists.links[index as usize];
+        let Link { next, prev, slot, .. } = *link;
+        link.slot = UNLINKED;
         if next != NIL {
             lists.links[next as usize].prev = prev;
         }

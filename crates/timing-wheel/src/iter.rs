@@ -1,18 +1,25 @@
-use crate::{handle::Handle, node::Node};
+use core::ops::Range;
+
+use crate::{handle::Handle, node::Records, storage::Storage, wheel::TimingWheel};
 
 /// Iterator over live timers as (handle, deadline, value): see [`iter`](crate::TimingWheel::iter).
 #[derive(Clone, Debug)]
 pub struct Iter<'a, T> {
-    timers:
-        core::iter::Enumerate<core::iter::Zip<core::slice::Iter<'a, Node>, core::slice::Iter<'a, Option<T>>>>,
+    records: Records<'a>,
+    values: &'a [Option<T>],
+    cursor: u64,
+    indices: Range<u32>,
     left: usize,
 }
 
 impl<'a, T> Iter<'a, T> {
-    pub(crate) fn new(nodes: &'a [Node], values: &'a [Option<T>], live: usize) -> Self {
+    pub(crate) fn new<S: Storage<Value = T>>(wheel: &'a TimingWheel<S>) -> Self {
         Self {
-            timers: nodes.iter().zip(values).enumerate(),
-            left: live,
+            records: wheel.storage.records(),
+            values: wheel.storage.values(),
+            cursor: wheel.hierarchy.cursor,
+            indices: 0..wheel.storage.in_use(),
+            left: wheel.live,
         }
     }
 }
@@ -24,10 +31,13 @@ impl<'a, T> Iterator for Iter<'a, T> {
         if self.left == 0 {
             return None;
         }
-        let (index, (node, value)) = self.timers.find(|(_, (node, _))| node.is_live())?;
+        let (records, cursor) = (self.records, self.cursor);
+        let (index, deadline) = self
+            .indices
+            .find_map(|index| Some((index, records.deadline(index, cursor)?)))?;
         self.left -= 1;
-        let handle = Handle::of_live(u32::try_from(index).ok()?, node.generation);
-        Some((handle, node.deadline, value.as_ref()?))
+        let handle = Handle::of_live(index, records.nodes[index as usize].generation);
+        Some((handle, deadline, self.values[index as usize].as_ref()?))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -32,7 +32,7 @@ pub use clock::Clock;
 pub use error::{Full, Stale};
 pub use handle::Handle;
 pub use iter::Iter;
-pub use node::{Link, Node};
+pub use node::{Link, Node, Upper};
 pub use periodic::{Periodic, Tick};
 pub use poll::{Expired, Poll};
 pub use slack::within;

@@ -26,7 +26,7 @@ impl<S: Storage> TimingWheel<S> {
         if self.live == 0 {
             return None;
         }
-        let (nodes, links) = (self.storage.nodes(), self.storage.links());
+        let links = self.storage.links();
         let mut earliest: Option<u64> = None;
         for slot in self.hierarchy.slots() {
             if earliest.is_some_and(|deadline| deadline < self.hierarchy.start_of(slot)) {
@@ -34,9 +34,9 @@ impl<S: Storage> TimingWheel<S> {
             }
             let mut index = self.hierarchy.head(slot);
             while index != NIL {
-                let node = &nodes[index as usize];
-                if node.is_live() && earliest.is_none_or(|deadline| node.deadline < deadline) {
-                    earliest = Some(node.deadline);
+                let deadline = self.deadline_of(index);
+                if deadline.is_some_and(|deadline| earliest.is_none_or(|earliest| deadline < earliest)) {
+                    earliest = deadline;
                 }
                 index = links[index as usize].next;
             }

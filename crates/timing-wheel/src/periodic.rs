@@ -63,15 +63,15 @@ impl<T, S: Storage<Value = Periodic<T>>> TimingWheel<S> {
     /// dropped with the wheel or when its place is needed.
     pub fn pop_tick(&mut self, budget: &mut usize) -> Option<Tick<'_, T>> {
         let index = self.hierarchy.pop(&mut self.storage.lists(), self.now, budget)?;
-        let node = &self.storage.nodes()[index as usize];
-        let (deadline, handle) = (node.deadline, Handle::of_live(index, node.generation));
+        let deadline = self.deadline_of(index)?;
+        let handle = Handle::of_live(index, self.storage.nodes()[index as usize].generation);
         let period = self.storage.values()[index as usize].as_ref()?.period;
         let missed = (self.now - deadline) / period;
         // The last deadline that has passed is not after now, so only the step beyond it can overflow.
         let next = (deadline + missed * period.get()).checked_add(period.get());
         match next {
             Some(next) => self.hierarchy.link(&mut self.storage.lists(), index, next),
-            None => self.free_node(index),
+            None => self.release_node(index),
         }
         let value = &mut self.storage.values_mut()[index as usize].as_mut()?.value;
         Some(Tick {

@@ -27,8 +27,8 @@ impl<S: Storage> TimingWheel<S> {
     #[inline]
     pub fn pop(&mut self, budget: &mut usize) -> Option<Expired<S::Value>> {
         let index = self.hierarchy.pop(&mut self.storage.lists(), self.now, budget)?;
-        let node = &self.storage.nodes()[index as usize];
-        let (deadline, handle) = (node.deadline, Handle::of_live(index, node.generation));
+        let deadline = self.deadline_of(index)?;
+        let handle = Handle::of_live(index, self.storage.nodes()[index as usize].generation);
         self.release(index).map(|value| Expired {
             handle,
             deadline,

@@ -7,7 +7,7 @@ use crate::{
     handle::Handle,
     hierarchy::Hierarchy,
     iter::Iter,
-    node::{Link, NIL, Node, UNLINKED},
+    node::{EPOCH, Link, NIL, Node, UNLINKED, Upper},
     storage::{Array, Slice, Storage},
 };
 
@@ -33,7 +33,7 @@ pub type SliceWheel<'a, T> = TimingWheel<Slice<'a, T>>;
 pub struct TimingWheel<S: Storage> {
     pub(crate) now: u64,
     pub(crate) live: usize,
-    /// The first free node. Free nodes are linked through `Node::deadline`; some may still hang in a slot.
+    /// The first free node. Free nodes are linked through `Node::low`; some may still hang in a slot.
     free: u32,
     pub(crate) hierarchy: Hierarchy,
     pub(crate) storage: S,
@@ -73,12 +73,18 @@ impl<T, const N: usize> ArrayWheel<T, N> {
 }
 
 impl<'a, T> SliceWheel<'a, T> {
-    /// An empty wheel at time `now` for as many timers as the shortest of the three slices has elements.
+    /// An empty wheel at time `now` for as many timers as the shortest of the four slices has elements.
     ///
     /// What stands in them is overwritten: O(length). When the wheel is dropped, the values of live timers stay in `values`.
     #[must_use]
-    pub fn new(now: u64, nodes: &'a mut [Node], links: &'a mut [Link], values: &'a mut [Option<T>]) -> Self {
-        Self::over(now, Slice::new(nodes, links, values))
+    pub fn new(
+        now: u64,
+        nodes: &'a mut [Node],
+        links: &'a mut [Link],
+        uppers: &'a mut [Upper],
+        values: &'a mut [Option<T>],
+    ) -> Self {
+        Self::over(now, Slice::new(nodes, links, uppers, values))
     }
 }
 
@@ -109,14 +115,14 @@ impl<S: Storage> TimingWheel<S> {
         if index == NIL {
             return self.start_on_new_node(deadline, value);
         }
-        self.storage.values_mut()[index as usize] = Some(value);
-        let mut lists = self.storage.lists();
+        let (mut lists, values) = self.storage.parts();
         let node = &mut lists.nodes[index as usize];
-        self.free = node.free_next();
+        self.free = node.low;
         node.generation += 1;
-        self.live += 1;
         let handle = Handle::of_live(index, node.generation);
-        if node.slot == UNLINKED {
+        values[index as usize] = Some(value);
+        self.live += 1;
+        if lists.links[index as usize].slot == UNLINKED {
             self.hierarchy.link(&mut lists, index, deadline);
         } else {
             self.rehang(index, deadline);
@@ -144,17 +150,30 @@ impl<S: Storage> TimingWheel<S> {
     ///
     /// [`Stale`] when the timer has come out or was cancelled.
     #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves are compared one by one"
+    )]
     pub fn rearm(&mut self, handle: Handle, deadline: u64) -> Result<(), Stale> {
         let node = self.storage.nodes_mut().get_mut(handle.index()).ok_or(Stale)?;
         if node.generation != handle.generation() {
-            return Err(Stale);
+            return self.rearm_far(handle, deadline);
         }
+        let low = deadline as u32;
         // A slot never starts after the deadlines in it, so this settles it for a timeout that is pushed back.
-        if deadline >= node.deadline {
-            node.deadline = deadline;
+        if low >= node.low && (deadline ^ self.hierarchy.cursor) & EPOCH == 0 {
+            node.low = low;
         } else {
             self.rehang(handle.index, deadline);
         }
+        Ok(())
+    }
+
+    /// `rearm` for what is not known by its node alone: a far timer, or none.
+    #[inline(never)]
+    fn rearm_far(&mut self, handle: Handle, deadline: u64) -> Result<(), Stale> {
+        self.check_far(handle)?;
+        self.rehang(handle.index, deadline);
         Ok(())
     }
 
@@ -169,7 +188,18 @@ impl<S: Storage> TimingWheel<S> {
     /// [`Stale`] when the timer has come out or was cancelled already.
     #[inline]
     pub fn cancel(&mut self, handle: Handle) -> Result<S::Value, Stale> {
-        self.check(handle)?;
+        match self.storage.nodes().get(handle.index()) {
+            Some(node) if node.generation == handle.generation() => {
+                self.release_near(handle.index).ok_or(Stale)
+            }
+            _ => self.cancel_far(handle),
+        }
+    }
+
+    /// `cancel` for what is not known by its node alone: a far timer, or none.
+    #[inline(never)]
+    fn cancel_far(&mut self, handle: Handle) -> Result<S::Value, Stale> {
+        self.check_far(handle)?;
         self.release(handle.index).ok_or(Stale)
     }
 
@@ -243,22 +273,21 @@ impl<S: Storage> TimingWheel<S> {
     #[inline]
     pub fn deadline(&self, handle: Handle) -> Option<u64> {
         self.check(handle).ok()?;
-        Some(self.storage.nodes()[handle.index()].deadline)
+        self.deadline_of(handle.index)
     }
 
     /// All live timers in no particular order. O(nodes in use).
     pub fn iter(&self) -> Iter<'_, S::Value> {
-        Iter::new(self.storage.nodes(), self.storage.values(), self.live)
+        Iter::new(self)
     }
 
     /// Drops every timer. Time and memory stay, all handles become stale. O(nodes in use).
     pub fn clear(&mut self) {
         self.hierarchy = Hierarchy::new(self.now);
         for index in 0..self.storage.in_use() {
-            let node = &mut self.storage.nodes_mut()[index as usize];
-            node.slot = UNLINKED;
-            if node.is_live() {
-                self.free_node(index);
+            self.storage.lists().links[index as usize].slot = UNLINKED;
+            if self.deadline_of(index).is_some() {
+                self.release_node(index);
             }
         }
         // Last, so that the wheel is whole should a value's destructor panic.
@@ -272,8 +301,24 @@ impl<S: Storage> TimingWheel<S> {
     fn check(&self, handle: Handle) -> Result<(), Stale> {
         match self.storage.nodes().get(handle.index()) {
             Some(node) if node.generation == handle.generation() => Ok(()),
+            _ => self.check_far(handle),
+        }
+    }
+
+    /// Whether the handle is that of a far timer.
+    #[inline(never)]
+    fn check_far(&self, handle: Handle) -> Result<(), Stale> {
+        let (nodes, links) = (self.storage.nodes(), self.storage.links());
+        match (nodes.get(handle.index()), links.get(handle.index())) {
+            (Some(node), Some(link)) if link.far && node.generation | 1 == handle.generation() => Ok(()),
             _ => Err(Stale),
         }
+    }
+
+    /// The deadline of a live timer, `None` of a free node.
+    #[inline]
+    pub(crate) fn deadline_of(&self, index: u32) -> Option<u64> {
+        self.storage.records().deadline(index, self.hierarchy.cursor)
     }
 
     /// Gives a live node that hangs in a slot another deadline, and where that slot comes too late, another slot.
@@ -282,9 +327,8 @@ impl<S: Storage> TimingWheel<S> {
     #[inline(never)]
     fn rehang(&mut self, index: u32, deadline: u64) {
         let mut lists = self.storage.lists();
-        let node = &mut lists.nodes[index as usize];
-        if deadline >= self.hierarchy.start_of(node.slot) {
-            node.deadline = deadline;
+        if deadline >= self.hierarchy.start_of(lists.links[index as usize].slot) {
+            lists.set_deadline(index, deadline, self.hierarchy.cursor);
         } else {
             self.hierarchy.unlink(&mut lists, index);
             self.hierarchy.link(&mut lists, index, deadline);
@@ -294,19 +338,26 @@ impl<S: Storage> TimingWheel<S> {
     /// Ends a live node and gives out its value, which every live node has.
     #[inline]
     pub(crate) fn release(&mut self, index: u32) -> Option<S::Value> {
-        self.free_node(index);
-        self.storage.values_mut()[index as usize].take()
+        self.storage.lists().bring_near(index);
+        self.release_near(index)
     }
 
-    /// Makes a live node's handle stale, and the node free unless its generations are used up.
+    /// `release` of a node that is not far.
     #[inline]
-    pub(crate) fn free_node(&mut self, index: u32) {
-        let node = &mut self.storage.nodes_mut()[index as usize];
-        node.generation = node.generation.wrapping_add(1);
-        if node.generation != 0 {
-            node.deadline = u64::from(self.free);
-            self.free = index;
-        }
+    fn release_near(&mut self, index: u32) -> Option<S::Value> {
+        let (mut lists, values) = self.storage.parts();
+        // The value first: where nodes and values lie whole pages apart, its load would have to wait for the node's stores.
+        let value = values[index as usize].take();
+        self.free = lists.free(index, self.free);
+        self.live -= 1;
+        value
+    }
+
+    /// Ends a live node without touching its value.
+    pub(crate) fn release_node(&mut self, index: u32) {
+        let mut lists = self.storage.lists();
+        lists.bring_near(index);
+        self.free = lists.free(index, self.free);
         self.live -= 1;
     }
 }

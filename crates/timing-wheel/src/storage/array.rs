@@ -1,10 +1,10 @@
 use super::{Columns, Memory};
-use crate::node::{Link, NIL, Node};
+use crate::node::{Link, NIL, Node, Upper};
 
 /// Memory for `N` timers within the wheel itself: see [`ArrayWheel`](crate::ArrayWheel).
 #[derive(Debug)]
 pub struct Array<T, const N: usize> {
-    columns: Columns<[Node; N], [Link; N], [Option<T>; N]>,
+    columns: Columns<[Node; N], [Link; N], [Upper; N], [Option<T>; N]>,
     used: u32,
 }
 
@@ -14,6 +14,7 @@ impl<T, const N: usize> Array<T, N> {
             columns: Columns {
                 nodes: [Node::EMPTY; N],
                 links: [Link::EMPTY; N],
+                uppers: [Upper::EMPTY; N],
                 values: [const { None }; N],
             },
             used: 0,
@@ -25,15 +26,16 @@ impl<T, const N: usize> Memory for Array<T, N> {
     type Value = T;
     type Nodes = [Node; N];
     type Links = [Link; N];
+    type Uppers = [Upper; N];
     type Values = [Option<T>; N];
 
     #[inline]
-    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values> {
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Uppers, Self::Values> {
         &self.columns
     }
 
     #[inline]
-    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values> {
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Uppers, Self::Values> {
         &mut self.columns
     }
 

@@ -10,7 +10,7 @@ pub use array::Array;
 pub use heap::Heap;
 pub use slice::Slice;
 
-use crate::node::{Link, Lists, Node};
+use crate::node::{Link, Lists, Node, Records, Upper};
 
 /// Memory of a [`TimingWheel`](crate::TimingWheel): [`Array`], [`Slice`], or, with `alloc`, `Heap`.
 ///
@@ -19,16 +19,17 @@ pub trait Storage: Memory {}
 
 impl<S: Memory> Storage for S {}
 
-/// Nodes, links and values, index by index, each in memory of whatever kind.
+/// Nodes, links, uppers and values, index by index, each in memory of whatever kind.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Columns<N, L, V> {
+pub struct Columns<N, L, U, V> {
     nodes: N,
     links: L,
+    uppers: U,
     values: V,
 }
 
-/// What the wheel asks of its memory. Nodes, links and values have the same length.
+/// What the wheel asks of its memory. Nodes, links, uppers and values have the same length.
 pub trait Memory {
     /// The caller's value that goes with a timer.
     type Value;
@@ -38,13 +39,15 @@ pub trait Memory {
     #[doc(hidden)]
     type Links: AsRef<[Link]> + AsMut<[Link]>;
     #[doc(hidden)]
+    type Uppers: AsRef<[Upper]> + AsMut<[Upper]>;
+    #[doc(hidden)]
     type Values: AsRef<[Option<Self::Value>]> + AsMut<[Option<Self::Value>]>;
 
     #[doc(hidden)]
-    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Values>;
+    fn columns(&self) -> &Columns<Self::Nodes, Self::Links, Self::Uppers, Self::Values>;
 
     #[doc(hidden)]
-    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Values>;
+    fn columns_mut(&mut self) -> &mut Columns<Self::Nodes, Self::Links, Self::Uppers, Self::Values>;
 
     /// Takes one more node into use, for `value`, and answers its index; gives the value back when there is none.
     #[doc(hidden)]
@@ -76,21 +79,42 @@ pub trait Memory {
         self.columns().links.as_ref()
     }
 
-    /// Nodes and links, to change.
+    /// All but the values.
+    #[doc(hidden)]
+    #[inline]
+    fn records(&self) -> Records<'_> {
+        let columns = self.columns();
+        Records {
+            nodes: columns.nodes.as_ref(),
+            links: columns.links.as_ref(),
+            uppers: columns.uppers.as_ref(),
+        }
+    }
+
+    /// All but the values, to change.
     #[doc(hidden)]
     #[inline]
     fn lists(&mut self) -> Lists<'_> {
-        let columns = self.columns_mut();
-        Lists {
-            nodes: columns.nodes.as_mut(),
-            links: columns.links.as_mut(),
-        }
+        self.parts().0
     }
 
     #[doc(hidden)]
     #[inline]
     fn values(&self) -> &[Option<Self::Value>] {
         self.columns().values.as_ref()
+    }
+
+    /// All parts, to change.
+    #[doc(hidden)]
+    #[inline]
+    fn parts(&mut self) -> (Lists<'_>, &mut [Option<Self::Value>]) {
+        let columns = self.columns_mut();
+        let lists = Lists {
+            nodes: columns.nodes.as_mut(),
+            links: columns.links.as_mut(),
+            uppers: columns.uppers.as_mut(),
+        };
+        (lists, columns.values.as_mut())
     }
 
     #[doc(hidden)]
