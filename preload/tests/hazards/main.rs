@@ -101,6 +101,7 @@ hazards! {
         reset = "reset";
         never_read = "never-read";
         flags = "flags";
+        bad_pointer = "bad-pointer";
         computes = "computes";
         computes_often = "computes-often";
         nanosleep = "nanosleep";

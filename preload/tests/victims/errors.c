@@ -1,6 +1,7 @@
 /* Hazards around errors that come late, flags that mean more, and sockets that are not streams. */
 #include "harness.h"
 
+#include <setjmp.h>
 #include <sys/ioctl.h>
 
 static volatile sig_atomic_t pipes;
@@ -198,6 +199,43 @@ static const char *flagged(struct got *got)
 	return equals(got, "abcdefghghi1jkl");
 }
 
+static sigjmp_buf place;
+
+static void jumps_back(int signal)
+{
+	(void)signal;
+	siglongjmp(place, 1);
+}
+
+/* Bytes at an address where nothing is: an error, or a fault in the copy. POSIX has both; success there is none, nor does anything else
+   suffer. */
+static void bad_pointer(struct server *server)
+{
+	struct epoll_event event = {.events = EPOLLOUT};
+	char *nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile uintptr_t high = -8192;
+	signal(SIGSEGV, jumps_back);
+	epoll_ctl(server->epoll, EPOLL_CTL_MOD, server->fd, &event);
+	for (volatile int round = 0; round < 3; round++) {
+		turn(server);
+		send(server->fd, "before ", 7, 0);
+		/* The kernel's half. */
+		if (send(server->fd, (void *)high, 5, 0) != -1 || errno != EFAULT)
+			fail("the kernel's half");
+		send(server->fd, "again ", 6, 0);
+		if (!sigsetjmp(place, 1) && (send(server->fd, nowhere, 5, 0) != -1 || errno != EFAULT))
+			fail("nothing was sent");
+		send(server->fd, "after ", 6, 0);
+	}
+}
+
+static const char *pointers_survived(struct got *got)
+{
+	if (WEXITSTATUS(got->status))
+		return "the server failed";
+	return equals(got, "before again after before again after before again after ");
+}
+
 /* Datagrams keep their boundaries; pipes and files are no sockets. */
 static void not_streams(struct server *server)
 {
@@ -234,6 +272,7 @@ const struct hazard errors[] = {
 	{"blocking", blocks, blocked, READS_LATE},
 	{"never-read", never_read, pressed_back, READS_WHEN_TOLD},
 	{"flags", flags, flagged, READS},
+	{"bad-pointer", bad_pointer, pointers_survived, READS},
 	{"not-streams", not_streams, all, READS},
 	{0},
 };
