@@ -142,7 +142,8 @@ impl<S: Storage> TimingWheel<S> {
     }
 
     /// Sets another deadline, nearer or further. O(1); where the deadline moves back, as a timeout does with every
-    /// sign of life, one comparison and one store.
+    /// sign of life, one comparison and one store. A deadline whose upper 32 bits are not those of the wheel's time, before or
+    /// after, takes a slower way that touches the timer's other 16 bytes, too.
     ///
     /// A timer that is due but was not popped yet is re-armed like any other, and does not come out before its new deadline.
     ///
