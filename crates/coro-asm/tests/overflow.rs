@@ -25,6 +25,8 @@ fn child(f: impl FnOnce()) -> (String, i32) {
     // SAFETY: the child calls nothing that another thread's lock could block: it takes a stack, and ends.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        // SAFETY: it has no requirements. A child that hangs is to fail its test.
+        unsafe { libc::alarm(120) };
         // SAFETY: both are descriptors.
         unsafe { libc::dup2(pipe[1], libc::STDERR_FILENO) };
         f();

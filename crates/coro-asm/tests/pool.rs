@@ -208,6 +208,8 @@ fn signal_of_child(f: impl FnOnce()) -> Option<i32> {
     // SAFETY: the child calls nothing that another thread's lock could block: it takes a stack, and ends.
     match unsafe { libc::fork() } {
         0 => {
+            // SAFETY: it has no requirements. A child that hangs is to fail its test.
+            unsafe { libc::alarm(120) };
             f();
             // SAFETY: it ends the child without running what belongs to the parent.
             unsafe { libc::_exit(0) }

@@ -65,7 +65,7 @@ fn sanitizer(context: &Context) -> Result<Outcome> {
     // With a target, so that build scripts and macros are built without it.
     let mut command = context.runner.cargo(["test", "--target", &host]);
     command.args(["-p", "coro-asm", "--all-features"]);
-    for test in ["asan", "coroutine", "defer", "model", "scope"] {
+    for test in ["abort", "asan", "coroutine", "defer", "model", "scope"] {
         command.args(["--test", test]);
     }
     command.args(["--", "--include-ignored"]);
