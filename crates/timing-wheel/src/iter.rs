@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use crate::{handle::Handle, node::Records, storage::Storage, wheel::TimingWheel};
+use crate::{handle::Handle, node::Records, storage::Storage};
 
 /// Iterator over live timers as (handle, deadline, value): see [`iter`](crate::TimingWheel::iter).
 #[derive(Clone, Debug)]
@@ -13,13 +13,14 @@ pub struct Iter<'a, T> {
 }
 
 impl<'a, T> Iter<'a, T> {
-    pub(crate) fn new<S: Storage<Value = T>>(wheel: &'a TimingWheel<S>) -> Self {
+    /// Over the `live` timers of a wheel whose hierarchy is at `cursor`.
+    pub(crate) fn new<S: Storage<Value = T>>(storage: &'a S, cursor: u64, live: usize) -> Self {
         Self {
-            records: wheel.storage.records(),
-            values: wheel.storage.values(),
-            cursor: wheel.hierarchy.cursor,
-            indices: 0..wheel.storage.in_use(),
-            left: wheel.live,
+            records: storage.records(),
+            values: storage.values(),
+            cursor,
+            indices: 0..storage.in_use(),
+            left: live,
         }
     }
 }

@@ -279,7 +279,7 @@ impl<S: Storage> TimingWheel<S> {
 
     /// All live timers in no particular order. O(nodes in use).
     pub fn iter(&self) -> Iter<'_, S::Value> {
-        Iter::new(self)
+        Iter::new(&self.storage, self.hierarchy.cursor, self.live)
     }
 
     /// Drops every timer. Time and memory stay, all handles become stale. O(nodes in use).
