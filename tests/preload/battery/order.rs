@@ -340,7 +340,7 @@ fn a_trace_is_understood() {
 7 clone3({flags=CLONE_VM|CLONE_FILES|CLONE_THREAD, stack=0x7f, stack_size=0x5} => {parent_tid=[9]}, 88) = 9
 7 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f) = 8
 7 recvfrom(3, \"\"..., 1024, 0, NULL, NULL) = 47
-7 openat(AT_FDCWD, \"/root/www/a,b\", O_RDONLY <unfinished ...>
+7 openat(AT_FDCWD, \"/srv/www/a,b\", O_RDONLY <unfinished ...>
 8 close(7 <unfinished ...>
 7 <... openat resumed>) = 9
 8 <... close resumed>)    = 0
@@ -355,7 +355,7 @@ fn a_trace_is_understood() {
 7 close(3)                         = 0
 7 close(3)                         = -1 EBADF (Bad file descriptor)
 ";
-    let found = objects(trace, "/root/www", Scenario::Turns).expect("a trace");
+    let found = objects(trace, "/srv/www", Scenario::Turns).expect("a trace");
     let other = |text: &str| Event::Other(text.to_owned());
     let expected = [
         (
@@ -367,7 +367,7 @@ fn a_trace_is_understood() {
                 other("close()"),
             ],
         ),
-        ("\"/root/www/a,b\"", vec![other("close()")]),
+        ("\"/srv/www/a,b\"", vec![other("close()")]),
     ];
     let expected = expected.map(|(name, events)| Object {
         name: name.to_owned(),
