@@ -163,6 +163,7 @@ fn run_all<'s>(process: &Process, mut flushing: Flushing<'s>, why: Reason) -> Fl
     let own = thread::has(segment);
     run(process, &mut flushing, own);
     let mut closes = 0;
+    // The records of one connection mostly follow each other; to release it twice would cost a locked operation each.
     let mut released = -1;
     for at in 0..flushing.count() {
         let Some(record) = flushing.record(at) else {
