@@ -41,6 +41,7 @@ pub(super) fn command(context: &Context) -> Result<ExitCode> {
     // Kept apart from what is built for Debian's own kernel.
     let own = shared.join("debug");
     let module = module::build(TARGET, &tree, &workspace.root, &own, &building)?;
+    core_is_watched(&module)?;
     let emulator = Emulator::get(&apt, &shared, &building)?;
     let set = tests::Set::build(TARGET.arch, &shared, &building)?;
     let start = Instant::now();
@@ -153,6 +154,21 @@ fn all_is_on(wanted: &Path, made: &Path) -> Result<()> {
         Ok(())
     } else {
         bail!("this kernel cannot be configured with {}", missing.join(" "))
+    }
+}
+
+/// Whether the accesses to memory of the module's Rust core are checked too: no tool fails where they are not.
+fn core_is_watched(module: &Path) -> Result<()> {
+    const REPORT: &[u8] = b"__asan_report_load";
+    let core = module.with_file_name("core.o");
+    let bytes = fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
+    if bytes.windows(REPORT.len()).any(|window| window == REPORT) {
+        Ok(())
+    } else {
+        bail!(
+            "{} reports nothing to KASAN: see rust_flags in kernel/Makefile",
+            core.display()
+        )
     }
 }
 
