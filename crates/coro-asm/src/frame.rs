@@ -102,27 +102,27 @@ where
     }
     // SAFETY: the room that there is covers this, so it stays inside the stack.
     let yielder = unsafe { yielder::<Input, Yield>(stack) };
-    // SAFETY: as above.
+    // SAFETY: as above; where the yielder is apart, this is the base itself.
     let top = unsafe { base.sub(of_yielder) };
     asan::renewed(stack);
     if before == Before::Unknown {
-        // SAFETY: the place lies in the yielder.
+        // SAFETY: a field of the yielder's place, of which no reference is made: nothing is there yet.
         let parent = unsafe { &raw mut (*yielder.as_ptr()).parent };
-        // SAFETY: it is aligned and unused.
+        // SAFETY: the stack or the record is this coroutine's alone and as aligned as a yielder.
         unsafe { parent.write(asan::Parent::new()) };
         #[cfg(feature = "alloc")]
         {
-            // SAFETY: the place lies in the yielder.
+            // SAFETY: as for `parent`.
             let deferred = unsafe { &raw mut (*yielder.as_ptr()).deferred };
-            // SAFETY: it is aligned and unused.
+            // SAFETY: as for `parent`.
             unsafe { deferred.write(DeferList::default()) };
         }
-        // SAFETY: the link begins the yielder.
+        // SAFETY: the link is the yielder's first field, so it is as aligned and as writable.
         unsafe { Link::prepare(yielder.cast()) };
     }
-    // SAFETY: the room covers this, too.
+    // SAFETY: the room covers a slot with its alignment, too: `wanted` counts both.
     let slot = unsafe { Slot::<F, Return>::below(top) };
-    // SAFETY: it is aligned and unused, and a body fits.
+    // SAFETY: `below` aligned it for either field of the slot, a body is one of them, and nobody else uses the stack.
     unsafe { slot.cast::<F>().write(body) };
     // SAFETY: the base, the rounded size of a yielder and the slot's place are multiples of 16. The link begins the yielder, whose
     // memory is the stack's or a record's, and so is used by nothing else. The memory below the slot is the stack's, by the
@@ -205,13 +205,13 @@ where
         unsafe { place.write(outcome) };
         #[cfg(feature = "alloc")]
         if !yielder.deferred.is_empty() {
-            // SAFETY: the outcome has just been written.
+            // SAFETY: the outcome has just been written, and the resumer looks at it only after the last switch.
             unsafe { run_deferred::<Return>(&yielder.deferred, place) };
         }
     } else {
         match unwind::catch(|| drop(body)) {
             Ok(()) => return ptr::null_mut(),
-            // SAFETY: as above.
+            // SAFETY: as for the outcome of a body that ran.
             Err(payload) => unsafe { place.write(Err(payload)) },
         }
     }
@@ -241,7 +241,7 @@ unsafe extern "C" fn run_deferred<Return>(deferred: &DeferList, outcome: NonNull
 /// - `word` is what its `root` returned, with this type, and is not null; its outcome has not been taken.
 #[inline(always)]
 pub(crate) unsafe fn take_outcome<Return>(word: Word) -> Result<Return, Payload> {
-    // SAFETY: `root` returns a word with a value.
+    // SAFETY: `root` returns a word with a value, always.
     let outcome = unsafe { word.assume_init() };
     // SAFETY: it points to an outcome in stack memory that the caller still holds.
     unsafe { outcome.cast::<Result<Return, Payload>>().read() }

@@ -97,13 +97,10 @@ impl Arena {
         };
         self.opened.set(first + opened);
         #[cfg(feature = "valgrind")]
-        self.registered
-            .borrow_mut()
-            .extend((first..first + opened).map(|slot| {
-                // SAFETY: a slot is longer than its guard.
-                let limit = unsafe { self.slot(slot).add(self.guard_size) };
-                crate::valgrind::Registered::new(limit, self.slot(slot + 1))
-            }));
+        self.registered.borrow_mut().extend(
+            (first..first + opened)
+                .map(|slot| crate::valgrind::Registered::new(self.limit(slot), self.slot(slot + 1))),
+        );
         Ok((first..first + opened).map(|slot| self.slot(slot + 1)))
     }
 
@@ -124,9 +121,7 @@ impl Arena {
 
     fn open_protected(&self, first: usize, count: usize) -> Result<usize, StackError> {
         for slot in first..first + count {
-            // SAFETY: a slot is longer than its guard.
-            let limit = unsafe { self.slot(slot).add(self.guard_size) };
-            match self.make_writable(limit, self.stride - self.guard_size) {
+            match self.make_writable(self.limit(slot), self.stack_size()) {
                 Ok(()) => {}
                 Err(_) if slot > first => return Ok(slot - first),
                 Err(StackError::OutOfMemory {
@@ -153,9 +148,16 @@ impl Arena {
 
     /// The lowest address of a slot, where its guard is; that of `slots` is the end of the arena.
     fn slot(&self, index: usize) -> NonNull<u8> {
-        debug_assert!(index <= self.slots);
-        // SAFETY: the mapping is `slots * stride` bytes long.
+        assert!(index <= self.slots);
+        // SAFETY: the mapping is `slots * stride` bytes long, so this is in it or its end.
         unsafe { self.start.add(index * self.stride) }
+    }
+
+    /// The lowest address of a slot's stack, above the guard.
+    fn limit(&self, index: usize) -> NonNull<u8> {
+        assert!(index < self.slots);
+        // SAFETY: `stride` is a guard and at least one page more, so this is within the slot.
+        unsafe { self.slot(index).add(self.guard_size) }
     }
 
     /// The index of the slot in which the stack with this base lies.
@@ -188,8 +190,7 @@ impl Arena {
     /// Pages that were never touched are left so.
     pub(super) fn lowest_used(&self, index: usize) -> NonNull<u8> {
         let top = self.slot(index + 1);
-        // SAFETY: a slot is longer than its guard.
-        let limit = unsafe { self.slot(index).add(self.guard_size) };
+        let limit = self.limit(index);
         // The guard is as large as a page.
         let pages = self.stack_size() / self.guard_size;
         let mut resident = alloc::vec![0_u8; pages];
@@ -203,12 +204,12 @@ impl Arena {
         };
         let Some(first) = touched else { return top };
         let words = (pages - first) * self.guard_size / size_of::<u64>();
-        // SAFETY: that page is one of the stack's.
+        // SAFETY: `first` is less than `pages`, so this is a page between the limit and the top.
         let start = unsafe { limit.add(first * self.guard_size) }.cast::<u64>();
         (0..words)
-            // SAFETY: the words up to the top are the stack's, and pages are aligned.
+            // SAFETY: so many words lie between this page and the top.
             .map(|word| unsafe { start.add(word) })
-            // SAFETY: the memory is mapped, readable and aligned.
+            // SAFETY: an opened slot is readable above its guard, and a page is aligned to any word.
             .find(|&word| unsafe { crate::asan::read(word) } != 0)
             .map_or(top, NonNull::cast)
     }
@@ -244,7 +245,7 @@ fn probe(start: NonNull<u8>, page: usize) -> GuardKind {
     let start = start.as_ptr().cast();
     // SAFETY: the page is the guard of the first slot and holds nothing.
     let nonsense_refused = unsafe { libc::madvise(start, page, MADV_NONSENSE) } != 0;
-    // SAFETY: the same.
+    // SAFETY: as above.
     if nonsense_refused && unsafe { libc::madvise(start, page, MADV_GUARD_INSTALL) } == 0 {
         GuardKind::Marker
     } else {

@@ -111,6 +111,13 @@ const _: () = assert!(size_of::<Entry>() == LINE);
 #[derive(Default)]
 struct Rows(Vec<NonNull<[Entry]>>);
 
+/// What the pool's handle and its stacks share. The unsafe code here rests on two rules:
+///
+/// - **Outlives**: [`free_if_last`] alone frees this, once the handle is gone and as many stacks are idle as were ever opened; a
+///   stack that is out is not idle, and one that is forgotten never will be. So it is there for whoever has a
+///   [`StackPool`] or a [`PooledStack`], and with it its rows, whose entries never move, and its arena.
+/// - **One call**: neither of the two is `Send` or `Sync`, and nothing here calls code that could call back. So a reference
+///   to what a cell holds is the only one, as long as it ends with the function that made it.
 struct Inner {
     /// The stack that came back last, or went out last from here. Taking it and returning it writes a flag and not the
     /// address, so that no coroutine has to wait for the one before it to get its stack.
@@ -184,14 +191,14 @@ impl StackPool {
         if inner.last_is_idle.replace(false) {
             inner.push(inner.last.get());
         }
-        // SAFETY: nothing else refers to the list meanwhile: it is only ever touched within a call on this thread.
+        // SAFETY: nothing else refers to the list meanwhile, by *one call*.
         let idle = unsafe { &mut *inner.idle.get() };
-        // SAFETY: an entry stays as long as its pool.
+        // SAFETY: the list has entries of this pool alone, which this handle keeps (*outlives*).
         let index_of = |entry: NonNull<Entry>| inner.arena.index_of(unsafe { Entry::base(entry) });
         let trimmed = &mut idle[inner.cold.get()..];
         trimmed.sort_unstable_by_key(|&entry| index_of(entry));
         for run in trimmed.chunk_by(|&a, &b| index_of(a) + 1 == index_of(b)) {
-            // SAFETY: these stacks are idle.
+            // SAFETY: what is on the list is idle: no `PooledStack` has it, so no coroutine runs on it.
             unsafe { inner.arena.give_back(index_of(run[0]), run.len()) };
         }
         // Close to each other in memory is close in the page tables, too: the lowest address next.
@@ -209,7 +216,7 @@ impl StackPool {
     /// [`StackError::TooManyReports`] if there are that many already.
     pub fn report_overflow(&self) -> Result<(), StackError> {
         let inner = self.inner();
-        // SAFETY: as in `trim`.
+        // SAFETY: nothing else refers to the report meanwhile, by *one call*.
         let report = unsafe { &mut *inner.report.get() };
         if report.is_none() {
             *report = Some(Registration::new(&inner.arena.range())?);
@@ -234,7 +241,7 @@ impl StackPool {
 
     #[inline]
     fn inner(&self) -> &Inner {
-        // SAFETY: it is freed by the last of this handle and the stacks that are out.
+        // SAFETY: this handle keeps it, by *outlives*, and it is only ever changed through its cells.
         unsafe { self.inner.as_ref() }
     }
 }
@@ -244,7 +251,8 @@ impl Entry {
     /// - The pool of this entry is there.
     #[inline]
     unsafe fn base(this: NonNull<Self>) -> NonNull<u8> {
-        // SAFETY: the field lies in the entry.
+        // SAFETY: the field lies in the entry, which the caller says is there; no reference is made, for a coroutine may be
+        // writing to the record beside it.
         let base = unsafe { &raw const (*this.as_ptr()).base };
         // SAFETY: it was written before anyone had the pointer, and never again.
         unsafe { base.read() }
@@ -254,7 +262,7 @@ impl Entry {
     /// - The pool of this entry is there.
     #[inline]
     unsafe fn pool(this: NonNull<Self>) -> NonNull<Inner> {
-        // SAFETY: the field lies in the entry.
+        // SAFETY: as in `base`.
         let pool = unsafe { &raw const (*this.as_ptr()).pool };
         // SAFETY: it was written before anyone had the pointer, and never again.
         unsafe { pool.read() }
@@ -266,7 +274,7 @@ impl Rows {
     fn add(&mut self, entries: Vec<Entry>) -> impl DoubleEndedIterator<Item = NonNull<Entry>> + use<> {
         let row = NonNull::from(Box::leak(entries.into_boxed_slice()));
         self.0.push(row);
-        // SAFETY: so many there are.
+        // SAFETY: the indices are those of the row, and rows stay where they are.
         (0..row.len()).map(move |index| unsafe { row.cast::<Entry>().add(index) })
     }
 }
@@ -274,7 +282,8 @@ impl Rows {
 impl Drop for Rows {
     fn drop(&mut self) {
         for row in self.0.drain(..) {
-            // SAFETY: it came from `Box::leak`, and its stacks are all back, since the pool is being dropped.
+            // SAFETY: it came from `Box::leak`, and no `PooledStack` has an entry of it any more, since the pool is being
+            // dropped (*outlives*).
             drop(unsafe { Box::from_raw(row.as_ptr()) });
         }
     }
@@ -283,9 +292,9 @@ impl Drop for Rows {
 impl PooledStack {
     #[inline]
     fn pool(&self) -> &Inner {
-        // SAFETY: a pool outlives its stacks.
+        // SAFETY: this stack keeps its pool, by *outlives*.
         let pool = unsafe { Entry::pool(self.entry) };
-        // SAFETY: the same.
+        // SAFETY: as above; the pool is only ever changed through its cells.
         unsafe { pool.as_ref() }
     }
 
@@ -306,7 +315,7 @@ impl Inner {
     /// Takes a stack off the list, and opens a slab of them if there is none.
     #[inline(never)]
     fn pop(&self, pool: NonNull<Self>) -> Result<NonNull<Entry>, StackError> {
-        // SAFETY: as in `StackPool::trim`.
+        // SAFETY: nothing else refers to the list meanwhile, by *one call*.
         let idle = unsafe { &mut *self.idle.get() };
         if idle.is_empty() {
             let first = self.arena.opened();
@@ -320,7 +329,7 @@ impl Inner {
                 }
             });
             let row = row.collect();
-            // SAFETY: as in `StackPool::trim`.
+            // SAFETY: nothing else refers to the rows meanwhile, by *one call*.
             let rows = unsafe { &mut *self.rows.get() };
             idle.extend(rows.add(row).rev());
             self.cold.set(idle.len());
@@ -343,13 +352,13 @@ impl Inner {
 
     /// Puts a stack on the list.
     fn push(&self, entry: NonNull<Entry>) {
-        // SAFETY: as in `StackPool::trim`.
+        // SAFETY: nothing else refers to the list meanwhile, by *one call*.
         unsafe { &mut *self.idle.get() }.push(entry);
     }
 
     /// The number of idle stacks.
     fn idle(&self) -> usize {
-        // SAFETY: as in `StackPool::trim`.
+        // SAFETY: nobody changes the list meanwhile, by *one call*.
         let listed = unsafe { &*self.idle.get() }.len();
         listed + usize::from(self.last_is_idle.get())
     }
@@ -372,7 +381,7 @@ impl Drop for PooledStack {
         }
         inner.last_is_idle.set(true);
         if inner.orphaned.get() {
-            // SAFETY: a pool outlives its stacks.
+            // SAFETY: that this stack is idle again frees nothing by itself, so the pool is still there.
             free_if_last(unsafe { Entry::pool(self.entry) });
         }
     }
@@ -382,10 +391,10 @@ impl Drop for PooledStack {
 #[cold]
 #[inline(never)]
 fn free_if_last(pool: NonNull<Inner>) {
-    // SAFETY: the caller has just used it.
+    // SAFETY: the callers are what *outlives* counts: the handle, and a stack, while each is being dropped.
     let inner = unsafe { pool.as_ref() };
     if inner.idle() == inner.arena.opened() {
-        // SAFETY: it came from `Box::leak`; the handle is gone and no stack is out.
+        // SAFETY: it came from `Box::leak`; the handle is gone, no stack is out, and the caller touches nothing after this.
         drop(unsafe { Box::from_raw(pool.as_ptr()) });
     }
 }
@@ -400,7 +409,7 @@ unsafe impl Stack for PooledStack {
 
     #[inline]
     fn base(&self) -> NonNull<u8> {
-        // SAFETY: a pool outlives its stacks.
+        // SAFETY: this stack keeps its pool and so the entry, by *outlives*.
         unsafe { Entry::base(self.entry) }
     }
 
