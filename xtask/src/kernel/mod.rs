@@ -189,7 +189,7 @@ pub(crate) fn test(context: &Context, targets: &[Target]) -> Result<Vec<Row>> {
             stage: target.slug(),
             outcome: outcome.unwrap_or_else(|error| Outcome::failed(format!("{error:#}"))),
             seconds: start.elapsed().as_secs_f64(),
-            budget: 240,
+            budget: if context.long { 1440 } else { 240 },
         }
     }))
 }
