@@ -16,7 +16,7 @@ pub(crate) unsafe fn call(nr: c_long, args: &[u64]) -> Result<u64, Errno> {
         *to = *from;
     }
     #[cfg(test)]
-    if let Some(errno) = crate::queue::faults::intercept(nr, &mut six) {
+    if let Some(errno) = crate::queue::tests::faults::intercept(nr, &mut six) {
         return Err(errno);
     }
     let nr = u32::try_from(nr).unwrap_or(u32::MAX);
@@ -34,7 +34,7 @@ pub(crate) unsafe fn run(call: &Call) -> SysResult {
     #[cfg(test)]
     let call = &mut call.clone();
     #[cfg(test)]
-    if let Some(errno) = crate::queue::faults::intercept(call.nr.into(), &mut call.args) {
+    if let Some(errno) = crate::queue::tests::faults::intercept(call.nr.into(), &mut call.args) {
         return SysResult::from_errno(errno);
     }
     // SAFETY: the caller's promise.
@@ -86,7 +86,7 @@ pub(crate) struct SendMemory {
 /// How much of a socket's send buffer is in use, as the kernel counts it.
 pub(crate) fn send_memory(fd: c_int) -> Result<SendMemory, Errno> {
     #[cfg(test)]
-    if crate::queue::faults::lies() {
+    if crate::queue::tests::faults::lies() {
         return Ok(SendMemory {
             used: 0,
             limit: 1 << 30,

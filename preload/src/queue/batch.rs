@@ -26,7 +26,7 @@ unsafe fn execute(executor: &mut AnyExecutor, table: &Table<'_>, first: u32, cou
 }
 
 #[cfg(test)]
-use crate::queue::faults::run as execute;
+use crate::queue::tests::faults::run as execute;
 
 /// A table, and what runs it.
 #[derive(Debug)]

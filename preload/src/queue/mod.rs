@@ -3,10 +3,6 @@
 mod batch;
 pub(crate) mod company;
 pub(crate) mod engine;
-#[cfg(test)]
-mod exact;
-#[cfg(test)]
-pub(crate) mod faults;
 pub(crate) mod fds;
 pub(crate) mod known;
 pub(crate) mod left;
@@ -18,4 +14,6 @@ mod record;
 pub(crate) mod remainder;
 pub(crate) mod segment;
 pub(crate) mod take;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod thread;

@@ -1,4 +1,4 @@
-//! For tests: a kernel that takes less than it could, or than it said.
+//! A kernel that takes less than it could, or than it said.
 
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::cell::RefCell;
@@ -81,7 +81,7 @@ pub(crate) unsafe fn run(executor: &mut AnyExecutor, table: &Table<'_>, first: u
         return 0;
     }
     if !is(Kernel::LyingRing) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises what `Executor::run` asks for.
         return unsafe { executor.run(table, first, count) }.unwrap_or(0);
     }
     RING.with_borrow_mut(|ring| {
@@ -90,7 +90,7 @@ pub(crate) unsafe fn run(executor: &mut AnyExecutor, table: &Table<'_>, first: u
             ring.set_break_even(1);
             ring
         });
-        // SAFETY: the caller's promise.
+        // SAFETY: as above; the entries are the same, whoever runs them.
         unsafe { ring.run(table, first, count) }.unwrap_or(0)
     })
 }
