@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use super::apt::Apt;
 use super::emulator::Emulator;
 use super::guest::{Guest, Job};
+use super::suite::Suite;
 use super::target::{Arch, Series, Target};
 use super::tree::{Tree, is_unpacked, unpack};
-use super::{finish, folder, module, tests, verdict};
+use super::{finish, folder, module, verdict};
 use crate::context::Context;
 use crate::report::Row;
 use crate::runner::Runner;
@@ -43,9 +44,9 @@ pub(super) fn command(context: &Context) -> Result<ExitCode> {
     let module = module::build(TARGET, &tree, &workspace.root, &own, &building)?;
     core_is_watched(&module)?;
     let emulator = Emulator::get(&apt, &shared, &building)?;
-    let set = tests::Set::build(TARGET.arch, &shared, &building)?;
+    let suite = Suite::build(TARGET.arch, &shared, &building)?;
     let start = Instant::now();
-    let jobs = jobs(&set, context.long);
+    let jobs = jobs(&suite, context.long);
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let guest = Guest {
         emulator: &emulator,
@@ -53,7 +54,7 @@ pub(super) fn command(context: &Context) -> Result<ExitCode> {
         image: &tree.image,
         busybox: &tree.busybox,
         module: &module,
-        programs: set.programs(),
+        programs: suite.programs(),
         jobs,
         // Else nobody has random numbers: there is no device that would bring any.
         append: "random.trust_cpu=on",
@@ -173,13 +174,13 @@ fn core_is_watched(module: &Path) -> Result<()> {
 }
 
 /// The tests of every kernel, and between them and the module's end those with failures.
-fn jobs(set: &tests::Set, long: bool) -> Vec<Job> {
+fn jobs(suite: &Suite, long: bool) -> Vec<Job> {
     const LEAKS: &str = "/sys/kernel/debug/kmemleak";
     const FAILURES: u32 = 100_000;
     let mut jobs = vec![Job::new("leaks before", format!("echo clear > {LEAKS}"))];
     // Each access to memory is checked, and each lock: everything takes some ten times as long.
     let seconds = if long { 600 } else { 30 };
-    jobs.extend(set.jobs(&format!("--seconds {seconds} --limit 1800 --tables 5000")));
+    jobs.extend(suite.jobs(&format!("--seconds {seconds} --limit 1800 --tables 5000")));
     let end = jobs
         .iter()
         .position(|job| job.name == "rmmod")

@@ -8,8 +8,8 @@ mod guest;
 mod initrd;
 mod module;
 mod programs;
+mod suite;
 mod target;
-mod tests;
 mod tree;
 mod verdict;
 
@@ -26,6 +26,7 @@ use self::apt::Apt;
 pub(crate) use self::bench::compare;
 use self::emulator::Emulator;
 use self::guest::Guest;
+use self::suite::Suite;
 pub(crate) use self::target::ALL;
 use self::target::{Arch, Series, Target};
 use self::tree::Tree;
@@ -170,18 +171,18 @@ pub(crate) fn test(context: &Context, targets: &[Target]) -> Result<Vec<Row>> {
     let built = build(context, targets)?;
     let apt = Apt::open(folder.join("apt"), &context.runner)?;
     let emulator = Emulator::get(&apt, &folder, &context.runner)?;
-    let mut sets: Vec<(Arch, Result<tests::Set>)> = Vec::new();
+    let mut suites: Vec<(Arch, Result<Suite>)> = Vec::new();
     for target in targets {
-        if !sets.iter().any(|(arch, _)| *arch == target.arch) {
-            let set = tests::Set::build(target.arch, &folder, &context.runner);
-            sets.push((target.arch, set));
+        if !suites.iter().any(|(arch, _)| *arch == target.arch) {
+            let suite = Suite::build(target.arch, &folder, &context.runner);
+            suites.push((target.arch, suite));
         }
     }
     Ok(side_by_side(built, |(target, built)| {
         let start = Instant::now();
-        let set = sets.iter().find(|(arch, _)| *arch == target.arch);
-        let outcome = built.and_then(|built| match set {
-            Some((_, Ok(set))) => boot(context, &built, set, &emulator, &folder),
+        let suite = suites.iter().find(|(arch, _)| *arch == target.arch);
+        let outcome = built.and_then(|built| match suite {
+            Some((_, Ok(suite))) => boot(context, &built, suite, &emulator, &folder),
             Some((_, Err(error))) => Err(anyhow!("no programs for the guest: {error:#}")),
             None => Err(anyhow!("no programs for the guest")),
         });
@@ -208,12 +209,12 @@ fn keep_log(context: &Context, target: Target) -> Result<()> {
 fn boot(
     context: &Context,
     built: &Built,
-    set: &tests::Set,
+    suite: &Suite,
     emulator: &Emulator,
     folder: &Path,
 ) -> Result<Outcome> {
     // For the hostile writer, and again for random batches.
-    let jobs = set.jobs(if context.long { "--long" } else { "--seconds 15" });
+    let jobs = suite.jobs(if context.long { "--long" } else { "--seconds 15" });
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let guest = Guest {
         emulator,
@@ -221,7 +222,7 @@ fn boot(
         image: &built.tree.image,
         busybox: &built.tree.busybox,
         module: &built.module,
-        programs: set.programs(),
+        programs: suite.programs(),
         jobs,
         append: "",
         cpus: 2,

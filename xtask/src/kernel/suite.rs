@@ -11,7 +11,7 @@ use crate::runner::Runner;
 
 /// Test programs of one architecture.
 #[derive(Debug)]
-pub(super) struct Set {
+pub(super) struct Suite {
     programs: Vec<(String, PathBuf)>,
 }
 
@@ -21,7 +21,7 @@ const TRACING: &str = "/sys/kernel/debug/tracing";
 /// times. What comes by itself is often too little for the module.
 const FLUSHES: u32 = 20;
 
-impl Set {
+impl Suite {
     pub(super) fn build(arch: Arch, folder: &Path, runner: &Runner) -> Result<Self> {
         let mut tests = vec!["test", "--no-run", "-p", "esca-sys", "-p", "system-tests"];
         tests.extend(["--test", "conformance", "--test", "executors"]);
