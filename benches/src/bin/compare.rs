@@ -87,7 +87,7 @@ enum Subject {
 
 #[derive(Args, Debug)]
 struct Length {
-    /// Fewer and shorter rounds; ends within 40 seconds
+    /// Fewer and shorter rounds; ends within two and a half minutes
     #[arg(long)]
     quick: bool,
 }

@@ -3,7 +3,7 @@ use core::time::Duration;
 /// How long a comparison may take.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Fewer and shorter rounds: a whole subject ends within 40 seconds.
+    /// Fewer and shorter rounds: a whole subject takes half a minute to two minutes.
     pub quick: bool,
 }
 
