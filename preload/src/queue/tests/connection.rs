@@ -35,10 +35,6 @@ pub(super) enum Sent {
     Broken,
 }
 
-pub(super) fn errno() -> c_int {
-    sys::errno()
-}
-
 impl Connection {
     fn judge(&mut self, offer: Offer, real: impl FnOnce(&mut Self) -> isize) -> Sent {
         let (sent, errno) = match offer {
@@ -49,7 +45,7 @@ impl Connection {
                 if sent > 0 {
                     known::moved(self.fd);
                 }
-                (sent, errno())
+                (sent, sys::errno())
             }
         };
         match (usize::try_from(sent), errno) {
@@ -129,6 +125,6 @@ impl Connection {
         let start: *mut u8 = &raw mut byte;
         // SAFETY: the kernel writes one byte at most, to `byte`.
         let got = unsafe { libc::recv(self.fd, start.cast(), 1, libc::MSG_DONTWAIT) };
-        got == 0 || (got < 0 && errno() != libc::EAGAIN)
+        got == 0 || (got < 0 && sys::errno() != libc::EAGAIN)
     }
 }

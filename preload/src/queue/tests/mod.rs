@@ -10,7 +10,6 @@ mod program;
 mod stream;
 
 use core::sync::atomic::Ordering;
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::sync::Once;
@@ -19,7 +18,7 @@ use std::time::Duration;
 
 use self::faults::Kernel;
 use self::peer::peer;
-use self::program::{Program, Waits};
+use self::program::Waits;
 use self::stream::Random;
 use crate::process;
 use crate::queue::{company, known, own};
@@ -28,7 +27,6 @@ use crate::stats::STATS;
 /// Longer than anything takes here, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECTIONS: usize = 12;
-const AT_ONCE: usize = 4;
 
 fn set_up() {
     static ONCE: Once = Once::new();
@@ -50,30 +48,7 @@ fn run(waits: Waits, seed: u32) {
             thread::spawn(move || peer(address, random))
         })
         .collect();
-    let program = thread::spawn(move || {
-        // SAFETY: no memory is involved.
-        let epoll = unsafe { libc::epoll_create1(0) };
-        known::made(epoll);
-        let mut program = Program {
-            epoll,
-            listener,
-            waits,
-            random: Random(seed),
-            connections: HashMap::new(),
-            promised: HashMap::new(),
-            to_accept: CONNECTIONS,
-        };
-        for _ in 0..AT_ONCE {
-            program.accept();
-        }
-        while !program.connections.is_empty() {
-            program.turn();
-        }
-        own::flush(crate::stats::Reason::Wait);
-        // SAFETY: made above, and nobody uses it any more.
-        unsafe { libc::close(epoll) };
-        program.promised
-    });
+    let program = thread::spawn(move || program::run(listener, CONNECTIONS, waits, Random(seed)));
     let promised = program.join().expect("the program");
     for peer in peers {
         let found = peer.join().expect("a peer");

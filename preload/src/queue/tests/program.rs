@@ -9,10 +9,14 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use libc::c_int;
 
 use super::PATIENCE;
-use super::connection::{Connection, IN_FILE, Sent, errno};
+use super::connection::{Connection, IN_FILE, Sent};
 use super::stream::{Random, bytes};
-use crate::queue::{known, offer};
+use crate::queue::{known, offer, own};
+use crate::stats::Reason;
 use crate::sys;
+
+/// Connections that it has at a time.
+const AT_ONCE: usize = 4;
 
 /// How the program waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,15 +29,46 @@ pub(super) enum Waits {
 
 /// A program with several connections.
 #[derive(Debug)]
-pub(super) struct Program {
-    pub(super) epoll: c_int,
-    pub(super) listener: TcpListener,
-    pub(super) waits: Waits,
-    pub(super) random: Random,
-    pub(super) connections: HashMap<c_int, Connection>,
+struct Program {
+    epoll: c_int,
+    listener: TcpListener,
+    waits: Waits,
+    random: Random,
+    connections: HashMap<c_int, Connection>,
     /// Bytes promised to each stream.
-    pub(super) promised: HashMap<u16, usize>,
-    pub(super) to_accept: usize,
+    promised: HashMap<u16, usize>,
+    to_accept: usize,
+}
+
+/// Runs a program until it has served so many connections: the bytes that it was told are sent, by stream.
+pub(super) fn run(
+    listener: TcpListener,
+    connections: usize,
+    waits: Waits,
+    random: Random,
+) -> HashMap<u16, usize> {
+    // SAFETY: no memory is involved.
+    let epoll = unsafe { libc::epoll_create1(0) };
+    known::made(epoll);
+    let mut program = Program {
+        epoll,
+        listener,
+        waits,
+        random,
+        connections: HashMap::new(),
+        promised: HashMap::new(),
+        to_accept: connections,
+    };
+    for _ in 0..AT_ONCE {
+        program.accept();
+    }
+    while !program.connections.is_empty() {
+        program.turn();
+    }
+    own::flush(Reason::Wait);
+    // SAFETY: made above, and nobody uses it any more.
+    unsafe { libc::close(epoll) };
+    program.promised
 }
 
 impl Program {
@@ -56,18 +91,18 @@ impl Program {
         offer::touch(fd);
         // SAFETY: the kernel reads `event`, which lives until the call returns.
         let done = unsafe { libc::epoll_ctl(self.epoll, operation, fd, &raw mut event) };
-        assert_eq!(done, 0, "epoll_ctl: error {}", errno());
+        assert_eq!(done, 0, "epoll_ctl: error {}", sys::errno());
         known::watched(self.epoll, operation, fd, events);
     }
 
-    pub(super) fn accept(&mut self) {
+    fn accept(&mut self) {
         self.to_accept -= 1;
         offer::numbers();
         let listener = self.listener.as_raw_fd();
         let none = core::ptr::null_mut();
         // SAFETY: null pointers ask for no address, so nothing is written.
         let fd = unsafe { libc::accept4(listener, none, none.cast(), libc::SOCK_NONBLOCK) };
-        assert!(fd >= 0, "accept: error {}", errno());
+        assert!(fd >= 0, "accept: error {}", sys::errno());
         known::accepted(listener, fd, libc::SOCK_NONBLOCK);
         // SAFETY: the descriptor is open and this program's; the stream is never dropped, so it stays so.
         let stream = core::mem::ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
@@ -111,14 +146,14 @@ impl Program {
             .collect()
     }
 
-    pub(super) fn turn(&mut self) {
+    fn turn(&mut self) {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 4];
         offer::wait_begins();
         let limit = c_int::try_from(PATIENCE.as_millis()).unwrap_or(c_int::MAX);
         let count = loop {
             // SAFETY: the kernel writes at most the four events that the array has.
             let count = unsafe { libc::epoll_wait(self.epoll, events.as_mut_ptr(), 4, limit) };
-            if count >= 0 || errno() != libc::EINTR {
+            if count >= 0 || sys::errno() != libc::EINTR {
                 break count;
             }
         };
