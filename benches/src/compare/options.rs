@@ -3,7 +3,7 @@ use core::time::Duration;
 /// How long a comparison may take.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Fewer and shorter rounds: a whole subject takes half a minute to two minutes.
+    /// Fewer and shorter rounds: a whole subject ends within two and a half minutes.
     pub quick: bool,
 }
 

@@ -241,7 +241,7 @@ unsafe extern "C" fn run_deferred<Return>(deferred: &DeferList, outcome: NonNull
 /// - `word` is what its `root` returned, with this type, and is not null; its outcome has not been taken.
 #[inline(always)]
 pub(crate) unsafe fn take_outcome<Return>(word: Word) -> Result<Return, Payload> {
-    // SAFETY: `root` returns a word with a value, always.
+    // SAFETY: the word is `root`'s, by the caller's promise, and `root` makes its word of a pointer.
     let outcome = unsafe { word.assume_init() };
     // SAFETY: it points to an outcome in stack memory that the caller still holds.
     unsafe { outcome.cast::<Result<Return, Payload>>().read() }

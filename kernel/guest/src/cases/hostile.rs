@@ -166,7 +166,7 @@ pub(crate) fn a_writer_on_the_shared_table_changes_nothing_for_the_kernel(option
     let own = batch.device.0.as_raw_fd();
     assert!(
         own < FIRST_FD && !SMALL.contains(&u64::from(own.cast_unsigned())),
-        "{own} is out of reach"
+        "descriptor {own} is within reach of the entries"
     );
     let mut random = Random::new(7);
     open_all(&mut random);
